@@ -1,0 +1,111 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/frappems/frappems"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+const codeNotADatabase = sqlite3.SQLITE_NOTADB
+
+// dialect is SQLite's, without what depends on the collation.
+var dialect = frappems.Dialect{
+	MaxValues:     32766,
+	GlobalIndexes: true,
+	Kind:          kind,
+	Columns: `SELECT m.name, c.name, c.type, c."notnull", c.dflt_value IS NOT NULL FROM sqlite_schema AS m, pragma_table_info(m.name) AS c
+		WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY m.name, c.cid`,
+	Indexes: `SELECT m.name, CASE i.origin WHEN 'pk' THEN '' ELSE i.name END, i."unique", c.name
+		FROM sqlite_schema AS m, pragma_index_list(m.name) AS i, pragma_index_info(i.name) AS c
+		WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite\_%' ESCAPE '\' AND i.partial = 0 ORDER BY m.name, i.seq, c.seqno`,
+	Bind:      bind,
+	Like:      like,
+	Aggregate: aggregate,
+	Upsert: func(column string) string {
+		return "ON CONFLICT DO UPDATE SET " + column + " = " + column + " + excluded." + column
+	},
+	Error: storeError,
+}
+
+// typeNames are chosen so that SQLite gives the columns the affinity TEXT, INTEGER or REAL, and that the driver does not take
+// dates for times.
+var typeNames = [...]string{
+	frappems.TypeVarchar: "VARCHAR", frappems.TypeASCII: "CHAR", frappems.TypeText: "TEXT", frappems.TypeLongText: "LONGTEXT",
+	frappems.TypeJSON: "JSONTEXT", frappems.TypeInt: "INT", frappems.TypeBigInt: "BIGINT", frappems.TypeCheck: "CHECKINT",
+	frappems.TypeDecimal: "REAL", frappems.TypeRating: "RATINGREAL", frappems.TypeDate: "DATETEXT", frappems.TypeDatetime: "DATETIMETEXT",
+	frappems.TypeTime: "TIMETEXT",
+}
+
+// columnType is the Type of the dialect.
+func (d *collated) columnType(c *frappems.Column) string {
+	name := typeNames[c.Type]
+	switch c.Type {
+	case frappems.TypeASCII:
+		return fmt.Sprintf("%s(%d)", name, c.Length)
+	case frappems.TypeVarchar:
+		name = fmt.Sprintf("%s(%d)", name, c.Length)
+	}
+	if isText(c) {
+		name += " COLLATE " + d.collation()
+	}
+	return name
+}
+
+func isText(c *frappems.Column) bool {
+	return c.Type == frappems.TypeVarchar || c.Type == frappems.TypeText || c.Type == frappems.TypeLongText || c.Type == frappems.TypeJSON
+}
+
+// kind is the Kind of the dialect.
+func kind(name string) (frappems.ColumnType, int, bool) {
+	name, length, _ := strings.Cut(strings.TrimSuffix(strings.ToUpper(name), ")"), "(")
+	n, _ := strconv.Atoi(length)
+	for t, known := range typeNames {
+		if known == name {
+			return frappems.ColumnType(t), n, true
+		}
+	}
+	return 0, 0, false
+}
+
+// bind makes numbers SQLite's, which compares by type first.
+func bind(c *frappems.Column, text string) (any, error) {
+	switch c.Type {
+	case frappems.TypeInt, frappems.TypeBigInt, frappems.TypeCheck:
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+			return n, nil
+		}
+		return strconv.ParseFloat(text, 64)
+	case frappems.TypeDecimal, frappems.TypeRating:
+		return strconv.ParseFloat(text, 64)
+	}
+	return text, nil
+}
+
+// storeError is the Error of the dialect.
+func storeError(err error) frappems.StoreError {
+	var problem *sqlite.Error
+	if !errors.As(err, &problem) {
+		return ""
+	}
+	switch problem.Code() {
+	case sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_ROWID:
+		return frappems.ErrDuplicateKey
+	case sqlite3.SQLITE_CONSTRAINT_NOTNULL, sqlite3.SQLITE_CONSTRAINT_CHECK, sqlite3.SQLITE_CONSTRAINT_DATATYPE:
+		return frappems.ErrValueOutOfRange
+	}
+	switch problem.Code() & 0xFF {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return frappems.ErrDeadlock
+	case sqlite3.SQLITE_TOOBIG:
+		return frappems.ErrValueOutOfRange
+	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB,
+		sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PERM, sqlite3.SQLITE_PROTOCOL:
+		return frappems.ErrUnavailable
+	}
+	return ""
+}

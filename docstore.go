@@ -1,0 +1,481 @@
+package frappems
+
+import (
+	"cmp"
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"slices"
+	"strings"
+)
+
+// How documents get into tables and out of them. What is checked before is not known here.
+
+func notFound(m *meta, name string) error {
+	return Errorf(DoesNotExistError, "%s %s not found", escapeHTML(m.Name), escapeHTML(name))
+}
+
+// errTorn: parent and rows of a document that was read outside a transaction are of two moments.
+var errTorn = errors.New("frappems: the document changed while it was read")
+
+// load reads a document with its rows. Outside a transaction these are statements of their own, so the second carries
+// the parent's timestamp, and what does not fit together is read again, at last with a lock that keeps writers out.
+func (db *DB) load(ctx context.Context, m *meta, name string, lock Lock) (*Doc, error) {
+	if m.IsSingle {
+		if name != "" && name != m.Name {
+			return nil, notFound(m, name)
+		}
+		return db.loadSingle(ctx, m)
+	}
+	if db.tx != nil {
+		return db.loadOnce(ctx, m, name, lock)
+	}
+	for range 2 {
+		d, err := db.loadOnce(ctx, m, name, lock)
+		if !errors.Is(err, errTorn) {
+			return d, err
+		}
+	}
+	var d *Doc
+	err := db.Tx(ctx, func(db *DB) (err error) {
+		d, err = db.loadOnce(ctx, m, name, ShareLock)
+		return err
+	})
+	return d, err
+}
+
+func (db *DB) loadOnce(ctx context.Context, m *meta, name string, lock Lock) (*Doc, error) {
+	where, ok := m.named(name)
+	if !ok {
+		return nil, notFound(m, name)
+	}
+	found, err := db.loadRows(ctx, m, where, lock)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, notFound(m, name)
+	}
+	return found[0], db.loadChildren(ctx, found[0], where)
+}
+
+// loadRows reads rows of one table as documents without rows of their own.
+func (db *DB) loadRows(ctx context.Context, m *meta, where Cond, lock Lock) ([]*Doc, error) {
+	q := &Query{Tenant: db.tenant, From: m.table, Columns: m.allColumns(), Where: where, Lock: lock}
+	var found []*Doc
+	err := db.each(ctx, q, func(row [][]byte) error {
+		found = append(found, m.read(row))
+		return nil
+	})
+	return found, err
+}
+
+func (m *meta) allColumns() []Expr {
+	all := make([]Expr, len(m.slots))
+	for i := range m.slots {
+		all[i].Column = m.slots[i].column
+	}
+	return all
+}
+
+// read makes a document of the text forms of all its columns.
+func (m *meta) read(row [][]byte) *Doc {
+	d := newDoc(m)
+	d.isNew = false
+	for i := range m.slots {
+		d.values[i] = loadValue(m.slots[i].column.Type, row[i])
+	}
+	return d
+}
+
+// loadChildren reads the rows of each table in one statement, which begins with the parent's timestamp.
+func (db *DB) loadChildren(ctx context.Context, d *Doc, where Cond) error {
+	for i, t := range d.meta.tables {
+		stamp := &Query{Tenant: db.tenant, From: d.meta.table, Where: where,
+			Columns: append([]Expr{{Column: d.meta.slots[slotModified].column}}, make([]Expr, len(t.child.slots))...)}
+		for at := range t.child.slots {
+			stamp.Columns[at+1] = Expr{Func: FuncLiteral}
+		}
+		rows := t.query(db.tenant, d)
+		rows.Columns = append([]Expr{{Func: FuncLiteral}}, rows.Columns...)
+		stamp.Union = []*Query{rows}
+		modified := ""
+		d.rows[i] = []*Doc{}
+		err := db.each(ctx, stamp, func(row [][]byte) error {
+			if row[0] != nil {
+				modified = shownText(TypeDatetime, string(row[0]))
+			} else {
+				d.rows[i] = append(d.rows[i], t.child.read(row[1:]))
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if modified != toText(d.values[slotModified]) {
+			return errTorn
+		}
+		sortRows(d.rows[i])
+	}
+	return nil
+}
+
+// query is the rows of a table field of a document.
+func (t *tableField) query(tenant string, d *Doc) *Query {
+	equal := func(column, value string) Cond {
+		return Cond{Op: OpEqual, Expr: Expr{Column: t.child.slots[t.child.slotOf[column]].column}, Values: []string{value}}
+	}
+	return &Query{Tenant: tenant, From: t.child.table, Columns: t.child.allColumns(), Where: Cond{Op: OpAnd, Conds: []Cond{
+		equal("parent", d.Name()), equal("parenttype", d.meta.Name), equal("parentfield", t.field.Fieldname)}}}
+}
+
+func sortRows(rows []*Doc) {
+	slices.SortStableFunc(rows, func(a, b *Doc) int {
+		return cmp.Or(cmp.Compare(toInt(a.values[slotIdx]), toInt(b.values[slotIdx])), cmp.Compare(a.Name(), b.Name()))
+	})
+}
+
+// loadBefore reads what is stored of a document that is about to be saved, and keeps others from changing it.
+func (db *DB) loadBefore(ctx context.Context, d *Doc) (err error) {
+	d.before, err = db.load(ctx, d.meta, d.Name(), UpdateLock)
+	return err
+}
+
+// loadSingle reads the document of a Single DocType: its values are rows of a table of names and texts. One that was
+// never saved has its defaults.
+func (db *DB) loadSingle(ctx context.Context, m *meta) (*Doc, error) {
+	d := newDoc(m)
+	d.isNew = false
+	rows, err := db.texts(ctx, &Query{Tenant: db.tenant, From: singleTable,
+		Columns: []Expr{{Column: singleTable.column("field")}, {Column: singleTable.column("value")}},
+		Where:   Cond{Op: OpEqual, Expr: Expr{Column: singleTable.column("doctype")}, Values: []string{m.Name}}})
+	if err != nil {
+		return nil, err
+	}
+	if len(rows) == 0 {
+		copy(d.values, db.defaults(m))
+		d.values[slotOwner], d.values[slotDocstatus], d.values[slotIdx] = db.user.Name, int64(0), int64(0)
+	}
+	for _, row := range rows {
+		if at, has := m.slotOf[row[0]]; has {
+			d.values[at] = loadValue(m.slots[at].column.Type, []byte(row[1]))
+		}
+	}
+	if len(rows) > 0 {
+		d.values[slotIdx] = toText(d.values[slotIdx]) // as recorded: a saved Single's idx is a text
+	}
+	d.values[slotName] = m.Name
+	for i, t := range m.tables {
+		q := t.query(db.tenant, d)
+		if d.rows[i], err = db.loadRows(ctx, t.child, q.Where, NoLock); err != nil {
+			return nil, err
+		}
+		sortRows(d.rows[i])
+	}
+	return d, nil
+}
+
+// columns are those that a document is written to, by slot; tenant_id is the store's.
+func (m *meta) columns() (slots []int, columns []*Column) {
+	for i := range m.slots {
+		if c := m.slots[i].column; c.Name != "tenant_id" {
+			slots, columns = append(slots, i), append(columns, c)
+		}
+	}
+	return slots, columns
+}
+
+// cells are values of a document in the text form of their columns.
+func (d *Doc) cells(slots []int) ([]any, error) {
+	cells := make([]any, len(slots))
+	for i, at := range slots {
+		text, err := d.text(at)
+		if err != nil {
+			return nil, err
+		}
+		if text != nil {
+			cells[i] = *text
+		}
+	}
+	return cells, nil
+}
+
+// insertion is one statement for any number of documents of a DocType.
+func (db *DB) insertion(docs []*Doc) (Mutation, error) {
+	m := docs[0].meta
+	slots, columns := m.columns()
+	write := Mutation{Kind: InsertRows, Tenant: db.tenant, Table: m.table, Columns: columns}
+	for _, d := range docs {
+		cells, err := d.cells(slots)
+		if err != nil {
+			return write, err
+		}
+		write.Rows = append(write.Rows, cells)
+	}
+	return write, nil
+}
+
+// writeNew writes a new document: a statement for it and one for each of its tables.
+func (db *DB) writeNew(ctx context.Context, d *Doc) error {
+	writes, err := db.secrets(d)
+	if err != nil {
+		return err
+	}
+	if d.meta.IsSingle {
+		d.before, err = db.loadSingle(ctx, d.meta)
+		if err != nil {
+			return err
+		}
+		d.before.rows = make([][]*Doc, len(d.rows))
+		return db.writeChanges(ctx, d)
+	}
+	write, err := db.insertion([]*Doc{d})
+	writes = append(writes, write)
+	for _, rows := range d.rows {
+		if err == nil && len(rows) > 0 {
+			write, err = db.insertion(rows)
+			writes = append(writes, write)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return db.write(ctx, d, writes)
+}
+
+// write runs the statements of a save, and says which key was there already.
+func (db *DB) write(ctx context.Context, d *Doc, writes []Mutation) error {
+	_, err := db.tx.Write(ctx, writes...)
+	if !errors.Is(err, ErrDuplicateKey) {
+		return err
+	}
+	explain := func(row *Doc) error { return db.duplicate(ctx, row, err) }
+	if problem := explain(d); problem != nil {
+		return problem
+	}
+	if problem := d.children(explain); problem != nil {
+		return problem
+	}
+	return &Error{Code: DuplicateEntryError, Message: escapeHTML(d.meta.Name) + " " + bold(d.Name()) + " already exists", Cause: err}
+}
+
+// duplicate finds the key of a document that another one has.
+func (db *DB) duplicate(ctx context.Context, d *Doc, cause error) error {
+	if d.isNew {
+		found, err := db.values(ctx, d.meta, d.Name(), "name")
+		if err != nil {
+			return err
+		}
+		if found != nil {
+			return &Error{Code: DuplicateEntryError, Cause: cause,
+				Message: escapeHTML(d.meta.Name) + " " + bold(d.Name()) + " already exists", Title: "Duplicate Name"}
+		}
+	}
+	name := Expr{Column: d.meta.slots[slotName].column}
+	for i := range d.meta.slots {
+		s := &d.meta.slots[i]
+		text, err := d.text(i)
+		if s.field == nil || !bool(s.field.Unique) || text == nil || err != nil {
+			continue
+		}
+		rows, err := db.texts(ctx, &Query{Tenant: db.tenant, From: d.meta.table, Columns: []Expr{name}, Limit: 1,
+			Where: Cond{Op: OpAnd, Conds: []Cond{{Op: OpEqual, Expr: Expr{Column: s.column}, Values: []string{*text}},
+				{Op: OpNotEqual, Expr: name, Values: []string{d.Name()}}}}})
+		if err != nil {
+			return err
+		}
+		if len(rows) > 0 {
+			return &Error{Code: UniqueValidationError, Message: escapeHTML(s.label()) + " must be unique", Cause: cause}
+		}
+	}
+	return nil
+}
+
+// writeChanges writes what differs from d.before.
+func (db *DB) writeChanges(ctx context.Context, d *Doc) error {
+	writes, err := db.secrets(d)
+	if err != nil {
+		return err
+	}
+	own := db.changes
+	if d.meta.IsSingle {
+		own = db.singleChanges
+	}
+	more, err := own(d)
+	writes = append(writes, more...)
+	for i := range d.meta.tables {
+		if err == nil {
+			more, err = db.rowChanges(d, i)
+			writes = append(writes, more...)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return db.write(ctx, d, writes)
+}
+
+// changes is the update of one document or row, or nothing.
+func (db *DB) changes(d *Doc) ([]Mutation, error) {
+	var slots []int
+	write := Mutation{Kind: UpdateRows, Tenant: db.tenant, Table: d.meta.table}
+	for i := range d.meta.slots {
+		if i != slotName && d.meta.slots[i].name != "tenant_id" && !d.same(i) {
+			slots, write.Columns = append(slots, i), append(write.Columns, d.meta.slots[i].column)
+		}
+	}
+	cells, err := d.cells(slots)
+	if err != nil || len(cells) == 0 {
+		return nil, err
+	}
+	where, _ := d.meta.named(d.before.Name())
+	write.Where, write.Rows = where, [][]any{cells}
+	return []Mutation{write}, nil
+}
+
+// rowChanges deletes, updates and inserts rows of one table.
+func (db *DB) rowChanges(d *Doc, at int) ([]Mutation, error) {
+	var writes []Mutation
+	var fresh []*Doc
+	gone := map[string]bool{}
+	for _, row := range d.before.rows[at] {
+		gone[row.Name()] = true
+	}
+	for _, row := range d.rows[at] {
+		if row.before == nil {
+			fresh = append(fresh, row)
+			continue
+		}
+		delete(gone, row.before.Name())
+		update, err := db.changes(row)
+		if err != nil {
+			return nil, err
+		}
+		writes = append(writes, update...)
+	}
+	if len(gone) > 0 {
+		names := make([]string, 0, len(gone))
+		for name := range gone {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		child := d.meta.tables[at].child
+		remove := Mutation{Kind: DeleteRows, Tenant: db.tenant, Table: child.table,
+			Where: Cond{Op: OpIn, Expr: Expr{Column: child.slots[slotName].column}, Values: names}}
+		writes = append([]Mutation{remove}, writes...)
+	}
+	if len(fresh) > 0 {
+		insert, err := db.insertion(fresh)
+		if err != nil {
+			return nil, err
+		}
+		writes = append(writes, insert)
+	}
+	return writes, nil
+}
+
+// singleChanges writes all values of a Single DocType anew.
+func (db *DB) singleChanges(d *Doc) ([]Mutation, error) {
+	remove := Mutation{Kind: DeleteRows, Tenant: db.tenant, Table: singleTable,
+		Where: Cond{Op: OpEqual, Expr: Expr{Column: singleTable.column("doctype")}, Values: []string{d.meta.Name}}}
+	insert := Mutation{Kind: InsertRows, Tenant: db.tenant, Table: singleTable, Columns: singleTable.Columns}
+	for i := range d.meta.slots {
+		text, err := d.text(i)
+		if err != nil {
+			return nil, err
+		}
+		if text != nil {
+			insert.Rows = append(insert.Rows, []any{d.meta.Name, d.meta.slots[i].name, *text})
+		}
+	}
+	return []Mutation{remove, insert}, nil
+}
+
+// writeDeleted removes a document, its rows and its passwords, and keeps a copy of it as Frappe does.
+func (db *DB) writeDeleted(ctx context.Context, d *Doc) error {
+	copied := string(d.appendDoc(nil, docView{levels: func(int) bool { return true }}))
+	deleted := db.app.now().Format(timestampLayout) + " " + randomName()
+	writes := []Mutation{{Kind: InsertRows, Tenant: db.tenant, Table: deletedTable, Columns: deletedTable.Columns,
+		Rows: [][]any{{d.meta.Name, d.Name(), deleted, copied}}}}
+	if d.meta.IsSingle {
+		remove, _ := db.singleChanges(d)
+		writes = append(writes, remove[0])
+	} else {
+		where, _ := d.meta.named(d.Name())
+		writes = append(writes, Mutation{Kind: DeleteRows, Tenant: db.tenant, Table: d.meta.table, Where: where})
+	}
+	for i, t := range d.meta.tables {
+		if len(d.rows[i]) > 0 {
+			writes = append(writes, Mutation{Kind: DeleteRows, Tenant: db.tenant, Table: t.child.table, Where: t.query(db.tenant, d).Where})
+		}
+	}
+	forget := func(row *Doc) error {
+		for _, at := range row.meta.password {
+			writes = append(writes, db.forgetPassword(row, row.meta.slots[at].name))
+		}
+		return nil
+	}
+	forget(d)
+	d.children(forget)
+	_, err := db.tx.Write(ctx, writes...)
+	return err
+}
+
+// secrets takes new passwords out of a document and its rows: in their place stars stay, as many as there were letters.
+func (db *DB) secrets(d *Doc) ([]Mutation, error) {
+	var writes []Mutation
+	take := func(row *Doc) error {
+		for _, at := range row.meta.password {
+			text := toText(row.values[at])
+			field := row.meta.slots[at].name
+			if text != "" && strings.Trim(text, "*") == "" {
+				continue // the stars that a client read
+			}
+			if row.before != nil {
+				writes = append(writes, db.forgetPassword(row, field))
+			}
+			if text == "" {
+				continue
+			}
+			sealed, err := seal(db.app.config.EncryptionKey, text, db.tenant+"/"+row.meta.Name+"/"+row.Name()+"/"+field)
+			if err != nil {
+				return err
+			}
+			writes = append(writes, Mutation{Kind: InsertRows, Tenant: db.tenant, Table: passwordTable, Columns: passwordTable.Columns,
+				Rows: [][]any{{row.meta.Name, row.Name(), field, sealed}}})
+			row.values[at] = strings.Repeat("*", len([]rune(text)))
+		}
+		return nil
+	}
+	if err := take(d); err != nil {
+		return nil, err
+	}
+	return writes, d.children(take)
+}
+
+func (db *DB) forgetPassword(d *Doc, field string) Mutation {
+	where := Cond{Op: OpAnd}
+	for i, value := range []string{d.meta.Name, d.Name(), field} {
+		where.Conds = append(where.Conds, Cond{Op: OpEqual, Expr: Expr{Column: passwordTable.Columns[i]}, Values: []string{value}})
+	}
+	return Mutation{Kind: DeleteRows, Tenant: db.tenant, Table: passwordTable, Where: where}
+}
+
+// seal encrypts a password with AES-256-GCM, bound to the place that it belongs to, so that a row copied elsewhere in the
+// database opens nothing.
+func seal(key []byte, text, place string) (string, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return "", err
+	}
+	gcm, err := cipher.NewGCM(block)
+	if err != nil {
+		return "", err
+	}
+	nonce := make([]byte, gcm.NonceSize())
+	rand.Read(nonce)
+	return "v1:" + base64.StdEncoding.EncodeToString(gcm.Seal(nonce, nonce, []byte(text), []byte(place))), nil
+}

@@ -1,0 +1,301 @@
+package frappems
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// DocType describes documents of one kind: Frappe's own DocType, read from the JSON that Frappe exports or written in Go.
+// Properties that a service has no use for (icons, views, form layout) are passed over. It is not changed after [New].
+type DocType struct {
+	Name          string    `json:"name"`
+	Autoname      string    `json:"autoname"` // how documents are named; "" is hash (see Frappe's "Naming")
+	Fields        []Field   `json:"fields"`
+	Permissions   []DocPerm `json:"permissions"` // none: only Administrator may do anything
+	IsTable       flag      `json:"istable"`     // rows of other documents
+	IsSingle      flag      `json:"issingle"`    // one document of the same name
+	IsVirtual     flag      `json:"is_virtual"`  // without a table: answered with 404
+	IsSubmittable flag      `json:"is_submittable"`
+	TitleField    string    `json:"title_field"`
+	SearchFields  string    `json:"search_fields"` // by commas: what a user who may only select may read
+	SortField     string    `json:"sort_field"`    // of lists without order_by; "" is modified
+	SortOrder     string    `json:"sort_order"`    // "" is DESC
+	Description   string    `json:"description"`
+
+	file string // where it was read from, for messages
+}
+
+// Field is one field of a [DocType], with Frappe's names and meanings; absent properties are zero.
+type Field struct {
+	Fieldname             string `json:"fieldname"`
+	Fieldtype             string `json:"fieldtype"`
+	Label                 string `json:"label"`
+	Options               string `json:"options"` // of Link and Table a DocType, of Dynamic Link a field, of Select the values by lines, of Data a format
+	Default               string `json:"default"` // a value, Today, Now or __user
+	FetchFrom             string `json:"fetch_from"`
+	FetchIfEmpty          flag   `json:"fetch_if_empty"`
+	Required              flag   `json:"reqd"`
+	Unique                flag   `json:"unique"`
+	ReadOnly              flag   `json:"read_only"`
+	SetOnlyOnce           flag   `json:"set_only_once"`
+	AllowOnSubmit         flag   `json:"allow_on_submit"`
+	NonNegative           flag   `json:"non_negative"`
+	NoCopy                flag   `json:"no_copy"`
+	SearchIndex           flag   `json:"search_index"`
+	IgnoreUserPermissions flag   `json:"ignore_user_permissions"`
+	IgnoreXSSFilter       flag   `json:"ignore_xss_filter"`
+	IsVirtual             flag   `json:"is_virtual"` // has no column
+	Permlevel             number `json:"permlevel"`
+	Length                number `json:"length"` // of text in characters; 0 is the field type's own
+	Description           string `json:"description"`
+	OldFieldtype          string `json:"oldfieldtype"`
+}
+
+// DocPerm is what one role may do at one permlevel.
+type DocPerm struct {
+	Role      string `json:"role"`
+	Permlevel number `json:"permlevel"`
+	IfOwner   flag   `json:"if_owner"` // only with documents that the user made
+	Select    flag   `json:"select"`   // list names, titles and search fields
+	Read      flag   `json:"read"`
+	Write     flag   `json:"write"`
+	Create    flag   `json:"create"`
+	Delete    flag   `json:"delete"`
+	Submit    flag   `json:"submit"`
+	Cancel    flag   `json:"cancel"`
+	Amend     flag   `json:"amend"`
+	Report    flag   `json:"report"`
+}
+
+// flag is a 0 or 1 of Frappe's JSON; it takes untyped true and false in Go.
+type flag bool
+
+// UnmarshalJSON reads 0, 1, true, false, null and numbers written as strings.
+func (f *flag) UnmarshalJSON(data []byte) error {
+	var n number
+	if err := n.UnmarshalJSON(data); err != nil {
+		return err
+	}
+	*f = n != 0
+	return nil
+}
+
+// number is an integer that Frappe's JSON may hold as a string, as a bool or not at all.
+type number int
+
+// UnmarshalJSON reads integers, integers as strings, booleans, "" and null.
+func (n *number) UnmarshalJSON(data []byte) error {
+	text := strings.Trim(string(data), `" `)
+	switch text {
+	case "", "null", "false":
+		*n = 0
+		return nil
+	case "true":
+		*n = 1
+		return nil
+	}
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || v < 0 || v > 1<<30 {
+		return fmt.Errorf("%s is not a number", data)
+	}
+	*n = number(v)
+	return nil
+}
+
+// UnmarshalJSON reads a field; default and options may be numbers in exported JSON.
+func (f *Field) UnmarshalJSON(data []byte) error {
+	type plain Field
+	loose := struct {
+		*plain
+		Default any `json:"default"`
+		Options any `json:"options"`
+	}{plain: (*plain)(f)}
+	if err := json.Unmarshal(data, &loose); err != nil {
+		return err
+	}
+	f.Default, f.Options = looseText(loose.Default), looseText(loose.Options)
+	return nil
+}
+
+func looseText(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	case bool:
+		return strconv.Itoa(boolInt(v))
+	}
+	return ""
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// LoadDocTypes reads every .json file below the root of fsys that holds a DocType, or a list of them, as Frappe exports
+// them. Files with documents of other kinds, of which an app's folder is full, are passed over. The error names the file.
+func LoadDocTypes(fsys fs.FS) ([]*DocType, error) {
+	var all []*DocType
+	err := fs.WalkDir(fsys, ".", func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || path.Ext(file) != ".json" {
+			return err
+		}
+		data, err := fs.ReadFile(fsys, file)
+		if err != nil {
+			return err
+		}
+		found, err := readDocTypes(data)
+		if err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		for _, d := range found {
+			d.file = file
+		}
+		all = append(all, found...)
+		return nil
+	})
+	return all, err
+}
+
+func readDocTypes(data []byte) ([]*DocType, error) {
+	var items []json.RawMessage
+	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("[")) {
+		if err := json.Unmarshal(data, &items); err != nil {
+			return nil, jsonProblem(data, err)
+		}
+	} else {
+		items = []json.RawMessage{data}
+	}
+	var found []*DocType
+	for _, item := range items {
+		var kind struct {
+			Doctype string          `json:"doctype"`
+			Fields  json.RawMessage `json:"fields"`
+		}
+		if err := json.Unmarshal(item, &kind); err != nil {
+			return nil, jsonProblem(item, err)
+		}
+		if kind.Doctype != "DocType" && (kind.Doctype != "" || kind.Fields == nil) {
+			if kind.Doctype == "" {
+				return nil, errors.New(`neither "doctype" nor "fields": this is not a DocType`)
+			}
+			continue
+		}
+		d := new(DocType)
+		if err := json.Unmarshal(item, d); err != nil {
+			return nil, jsonProblem(item, err)
+		}
+		found = append(found, d)
+	}
+	return found, nil
+}
+
+// jsonProblem adds the line to an error of encoding/json.
+func jsonProblem(data []byte, err error) error {
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		line := 1 + bytes.Count(data[:min(int(syntax.Offset), len(data))], []byte("\n"))
+		return fmt.Errorf("line %d: %w", line, err)
+	}
+	return err
+}
+
+// slug is the name of a DocType in URLs: "Sales Order" is sales-order.
+func slug(name string) string { return strings.ReplaceAll(strings.ToLower(name), " ", "-") }
+
+// fieldType says how a type of field is kept; column is "" where a field of it has none.
+type fieldType struct {
+	column bool
+	typ    ColumnType
+	length int
+}
+
+// fieldTypes is every field type of Frappe v15 (frappe/model/__init__.py and its type_map for MariaDB).
+var fieldTypes = map[string]fieldType{
+	"Autocomplete":      {true, TypeVarchar, 140},
+	"Attach":            {true, TypeText, 0},
+	"Attach Image":      {true, TypeText, 0},
+	"Barcode":           {true, TypeLongText, 0},
+	"Check":             {true, TypeCheck, 0},
+	"Code":              {true, TypeLongText, 0},
+	"Color":             {true, TypeVarchar, 140},
+	"Currency":          {true, TypeDecimal, 0},
+	"Data":              {true, TypeVarchar, 140},
+	"Date":              {true, TypeDate, 0},
+	"Datetime":          {true, TypeDatetime, 0},
+	"Duration":          {true, TypeDecimal, 0},
+	"Dynamic Link":      {true, TypeVarchar, 140},
+	"Float":             {true, TypeDecimal, 0},
+	"Geolocation":       {true, TypeLongText, 0},
+	"HTML Editor":       {true, TypeLongText, 0},
+	"Icon":              {true, TypeVarchar, 140},
+	"Int":               {true, TypeInt, 0},
+	"JSON":              {true, TypeJSON, 0},
+	"Link":              {true, TypeVarchar, 140},
+	"Long Int":          {true, TypeBigInt, 0},
+	"Long Text":         {true, TypeLongText, 0},
+	"Markdown Editor":   {true, TypeLongText, 0},
+	"Password":          {true, TypeText, 0},
+	"Percent":           {true, TypeDecimal, 0},
+	"Phone":             {true, TypeVarchar, 140},
+	"Rating":            {true, TypeRating, 0},
+	"Read Only":         {true, TypeVarchar, 140},
+	"Select":            {true, TypeVarchar, 140},
+	"Signature":         {true, TypeLongText, 0},
+	"Small Text":        {true, TypeText, 0},
+	"Text":              {true, TypeText, 0},
+	"Text Editor":       {true, TypeLongText, 0},
+	"Time":              {true, TypeTime, 0},
+	"Button":            {},
+	"Column Break":      {},
+	"Fold":              {},
+	"HTML":              {},
+	"Heading":           {},
+	"Image":             {},
+	"Section Break":     {},
+	"Tab Break":         {},
+	"Table":             {},
+	"Table MultiSelect": {},
+}
+
+// isTable says whether the field holds rows of a child DocType.
+func (f *Field) isTable() bool { return f.Fieldtype == "Table" || f.Fieldtype == "Table MultiSelect" }
+
+// isNumber says whether the field's column is a number that is never NULL.
+func (f *Field) isNumber() bool {
+	return slices.Contains([]string{"Check", "Int", "Float", "Currency", "Percent", "Rating"}, f.Fieldtype)
+}
+
+// column makes the field's column, or nil where it has none.
+func (f *Field) column() *Column {
+	t := fieldTypes[f.Fieldtype]
+	if !t.column || bool(f.IsVirtual) {
+		return nil
+	}
+	c := &Column{Name: f.Fieldname, Type: t.typ, Length: t.length}
+	switch {
+	case t.typ == TypeVarchar && f.Length > 0:
+		c.Length = int(f.Length)
+	case t.typ == TypeInt && f.Length > 11:
+		c.Type = TypeBigInt
+	}
+	if f.isNumber() {
+		// The default is for rows that are there when the column comes; documents get theirs from core.
+		c.NotNull, c.Default = true, "0"
+		if text, err := columnText(c, f.castNumber(f.Default)); err == nil && text != nil {
+			c.Default = *text
+		}
+	}
+	return c
+}

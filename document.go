@@ -1,0 +1,238 @@
+package frappems
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"strconv"
+	"unicode/utf8"
+)
+
+// Doc is one document with its rows, as generic code handles it: a value for each field of its DocType. It is bound to no
+// user and is for one goroutine.
+type Doc struct {
+	meta   *meta
+	values []any    // by slot; see value.go for what a value can be
+	rows   [][]*Doc // by table field
+	isNew  bool
+	sent   map[string]any // of a new document: __newname
+	before *Doc           // what the store had before the save that is going on
+}
+
+func newDoc(m *meta) *Doc {
+	return &Doc{meta: m, values: make([]any, len(m.slots)), rows: make([][]*Doc, len(m.tables)), isNew: true}
+}
+
+// DocType is the name of the document's DocType.
+func (d *Doc) DocType() string { return d.meta.Name }
+
+// Name is the document's name; "" before it has one.
+func (d *Doc) Name() string { return toText(d.values[slotName]) }
+
+// Get gives a field's value: nil, string, bool, int64, float64, json.RawMessage (an object or list that a client sent),
+// or, for a table, its rows as []*Doc. A field that the DocType does not have is nil.
+func (d *Doc) Get(field string) any {
+	if at, ok := d.meta.slotOf[field]; ok {
+		return d.values[at]
+	}
+	for i, t := range d.meta.tables {
+		if t.field.Fieldname == field {
+			return d.rows[i]
+		}
+	}
+	return nil
+}
+
+// Set changes a field of the document in memory: to a string, a bool, any integer or float, nil, or for a table a list of
+// maps. It is checked when the document is saved. A field that the DocType does not have is an error, as is a value of
+// another type.
+func (d *Doc) Set(field string, value any) error {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return Errorf(ValidationError, "The value for %s cannot be kept: %v", bold(field), err)
+	}
+	_, isSlot := d.meta.slotOf[field]
+	if !isSlot && d.meta.tableOf(field) < 0 {
+		return Errorf(ValidationError, "%s has no field %s", bold(d.meta.Name), bold(field))
+	}
+	return d.assign(field, raw)
+}
+
+// tableOf gives the place of a table field, or -1.
+func (m *meta) tableOf(field string) int {
+	for i, t := range m.tables {
+		if t.field.Fieldname == field {
+			return i
+		}
+	}
+	return -1
+}
+
+// assign sets a field from JSON; what the DocType does not have is passed over, as Frappe does.
+func (d *Doc) assign(field string, raw json.RawMessage) error {
+	if at, ok := d.meta.slotOf[field]; ok {
+		v, err := decodeValue(raw)
+		if err != nil {
+			return Errorf(DataError, "The value for %s is not valid: %v", bold(field), err)
+		}
+		d.values[at] = v
+		return nil
+	}
+	at := d.meta.tableOf(field)
+	switch {
+	case field == "__newname":
+		v, err := decodeValue(raw)
+		d.sent = map[string]any{field: v}
+		return err
+	case at < 0:
+		return nil
+	}
+	rows, err := decodeRows(&d.meta.tables[at], raw)
+	if err == nil {
+		d.rows[at] = rows
+	}
+	return err
+}
+
+// assignAll sets the fields that a client sent.
+func (d *Doc) assignAll(values map[string]json.RawMessage) error {
+	for field, raw := range values {
+		if err := d.assign(field, raw); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func decodeRows(t *tableField, raw json.RawMessage) ([]*Doc, error) {
+	var items []map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &items); err != nil {
+		return nil, Errorf(ValidationError, "%s must be a list of rows, each an object", bold(t.field.label()))
+	}
+	rows := make([]*Doc, 0, len(items))
+	for _, item := range items {
+		row := newDoc(t.child)
+		if err := row.assignAll(item); err != nil {
+			return nil, err
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// decodeValue makes a value in memory of JSON. Objects and lists are kept as they were sent, without blanks.
+func decodeValue(raw json.RawMessage) (any, error) {
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 {
+		return nil, errors.New("it is empty")
+	}
+	switch raw[0] {
+	case '{', '[':
+		return compactJSON(raw), nil
+	case '"':
+		var s string
+		err := json.Unmarshal(raw, &s)
+		return s, err
+	case 't', 'f', 'n':
+		var b *bool
+		if err := json.Unmarshal(raw, &b); err != nil || b == nil {
+			return nil, err
+		}
+		return *b, nil
+	}
+	if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
+		return n, nil
+	}
+	return strconv.ParseFloat(string(raw), 64)
+}
+
+// compactJSON drops blanks and writes what is not ASCII as escapes, as Python's json.dumps does.
+func compactJSON(raw []byte) json.RawMessage {
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, raw); err != nil {
+		return raw
+	}
+	out := make([]byte, 0, compact.Len())
+	for _, r := range compact.String() {
+		switch {
+		case r < utf8.RuneSelf:
+			out = append(out, byte(r))
+		case r <= 0xFFFF:
+			out = appendEscape(out, r)
+		default:
+			r -= 0x10000
+			out = appendEscape(appendEscape(out, 0xD800+r>>10), 0xDC00+r&0x3FF)
+		}
+	}
+	return out
+}
+
+func appendEscape(out []byte, r rune) []byte {
+	const hex = "0123456789abcdef"
+	return append(out, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
+}
+
+// readObject reads the JSON object that a body holds; an empty body is an empty object.
+func readObject(body io.Reader) (map[string]json.RawMessage, error) {
+	data, err := io.ReadAll(body)
+	if err != nil {
+		return nil, err
+	}
+	return parseObject(data)
+}
+
+func parseObject(data []byte) (map[string]json.RawMessage, error) {
+	if len(bytes.TrimSpace(data)) == 0 {
+		return map[string]json.RawMessage{}, nil
+	}
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(data, &object); err != nil || object == nil {
+		if kind := bytes.TrimSpace(data)[0]; json.Valid(data) {
+			return nil, Errorf(ValidationError, "The body must be a JSON object, this one begins with %q", kind)
+		}
+		return nil, Errorf(ValidationError, "The body is not valid JSON: %v", jsonProblem(data, err))
+	}
+	return object, nil
+}
+
+// clone copies a document deeply enough that changes of the copy do not show in the original.
+func (d *Doc) clone() *Doc {
+	c := *d
+	c.values = append([]any(nil), d.values...)
+	c.rows = make([][]*Doc, len(d.rows))
+	for i, rows := range d.rows {
+		c.rows[i] = make([]*Doc, len(rows))
+		for j, row := range rows {
+			c.rows[i][j] = row.clone()
+		}
+	}
+	return &c
+}
+
+// children calls f for every row of every table.
+func (d *Doc) children(f func(row *Doc) error) error {
+	for _, rows := range d.rows {
+		for _, row := range rows {
+			if err := f(row); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// setRows takes rows into a table field of the document: their place, their parent, the kind of the parent.
+func (d *Doc) setRows() {
+	for i, t := range d.meta.tables {
+		for n, row := range d.rows[i] {
+			row.values[slotIdx] = int64(n + 1)
+			row.set("parent", d.Name())
+			row.set("parentfield", t.field.Fieldname)
+			row.set("parenttype", d.meta.Name)
+		}
+	}
+}
+
+// set changes a value of a field that is known to be there.
+func (d *Doc) set(field string, v any) { d.values[d.meta.slotOf[field]] = v }

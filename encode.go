@@ -1,0 +1,212 @@
+package frappems
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+	"unicode/utf8"
+)
+
+// One encoder writes all JSON of documents: from rows as they come out of a store (appendColumn), which allocates
+// nothing, and from documents in memory (appendValue).
+
+// jsonKind says how a column's text form stands in JSON.
+type jsonForm uint8
+
+const (
+	jsonString  jsonForm = iota
+	jsonInt              // as it is
+	jsonFloat            // trailing zeros cut, at least one place
+	jsonMoment           // a datetime or time, as Python prints it
+	jsonRawNull          // always null
+)
+
+func formOf(c *Column) jsonForm {
+	switch c.Type {
+	case TypeInt, TypeBigInt, TypeCheck:
+		return jsonInt
+	case TypeDecimal, TypeRating:
+		return jsonFloat
+	case TypeDatetime, TypeTime:
+		return jsonMoment
+	}
+	return jsonString
+}
+
+// appendColumn writes a value in its column's text form; nil is null.
+func appendColumn(out []byte, form jsonForm, typ ColumnType, text []byte) []byte {
+	if text == nil {
+		return append(out, "null"...)
+	}
+	switch form {
+	case jsonInt:
+		return append(out, text...)
+	case jsonFloat:
+		return appendDecimal(out, text)
+	case jsonMoment:
+		text = bytes.TrimSuffix(text, []byte(".000000"))
+		if typ == TypeTime {
+			text = bytes.TrimPrefix(text, []byte("0"))
+		}
+		out = append(append(append(out, '"'), text...), '"')
+		return out
+	case jsonRawNull:
+		return append(out, "null"...)
+	}
+	return appendString(out, text)
+}
+
+// appendDecimal writes 12.300000000 as 12.3 and 5 as 5.0: what Python's float prints.
+func appendDecimal(out, text []byte) []byte {
+	point := bytes.IndexByte(text, '.')
+	if point < 0 {
+		return append(append(out, text...), ".0"...)
+	}
+	end := len(text)
+	for end > point+2 && text[end-1] == '0' {
+		end--
+	}
+	return append(out, text[:end]...)
+}
+
+// appendString writes a JSON string. Control characters are escaped, and what could end a script in a page that holds
+// the answer; invalid UTF-8 becomes U+FFFD.
+func appendString[T string | []byte](out []byte, s T) []byte {
+	const hex = "0123456789abcdef"
+	out = append(out, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c < utf8.RuneSelf {
+			if c >= ' ' && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&' {
+				i++
+				continue
+			}
+			out = append(out, s[start:i]...)
+			switch c {
+			case '"', '\\':
+				out = append(out, '\\', c)
+			case '\n':
+				out = append(out, '\\', 'n')
+			default:
+				out = append(out, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+			}
+			i++
+			start = i
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(string(s[i:min(i+utf8.UTFMax, len(s))]))
+		if r == utf8.RuneError && size == 1 {
+			out = append(out, s[start:i]...)
+			out = append(out, "\ufffd"...)
+			start = i + size
+		}
+		i += size
+	}
+	out = append(out, s[start:]...)
+	return append(out, '"')
+}
+
+// appendValue writes a value in memory.
+func appendValue(out []byte, v any) []byte {
+	switch v := v.(type) {
+	case nil:
+		return append(out, "null"...)
+	case string:
+		return appendString(out, v)
+	case bool:
+		return strconv.AppendBool(out, v)
+	case int64:
+		return strconv.AppendInt(out, v, 10)
+	case float64:
+		return appendFloat(out, v)
+	case json.RawMessage:
+		return append(out, v...)
+	}
+	return append(out, "null"...)
+}
+
+// appendFloat writes a float as Python does: always with a point or an exponent.
+func appendFloat(out []byte, f float64) []byte {
+	start := len(out)
+	if a := max(f, -f); a != 0 && (a < 1e-4 || a >= 1e16) {
+		return strconv.AppendFloat(out, f, 'e', -1, 64)
+	}
+	out = strconv.AppendFloat(out, f, 'f', -1, 64)
+	if !bytes.ContainsRune(out[start:], '.') {
+		out = append(out, ".0"...)
+	}
+	return out
+}
+
+// docView says which of a document's values its reader may see.
+type docView struct {
+	levels func(level int) bool
+	nulls  bool // also values that are null: /api/resource leaves them out
+}
+
+// appendDoc writes a document with its rows. Values of a permlevel that the user may not read are left out, or 0 in a
+// Check or Int field, as Frappe has it.
+func (d *Doc) appendDoc(out []byte, view docView) []byte {
+	out = append(out, '{')
+	for i := range d.meta.slots {
+		s := &d.meta.slots[i]
+		if i >= standardSlots && s.field == nil && !d.meta.isParentColumn(s) {
+			continue
+		}
+		v := d.values[i]
+		if s.field != nil {
+			if !view.levels(s.level()) {
+				v = nil
+			}
+			v = shownValue(s.field, v)
+		}
+		if v != nil || view.nulls {
+			out = append(appendValue(append(out, s.key...), v), ',')
+		}
+	}
+	out = append(append(out, `"doctype":`...), jsonText(d.meta.Name)...)
+	for i, t := range d.meta.tables {
+		if !view.levels(int(t.field.Permlevel)) {
+			continue
+		}
+		out = append(append(append(out, ','), t.key...), '[')
+		for n, row := range d.rows[i] {
+			if n > 0 {
+				out = append(out, ',')
+			}
+			out = row.appendDoc(out, view)
+		}
+		out = append(out, ']')
+	}
+	if d.isNew && bool(d.meta.IsTable) {
+		out = append(out, `,"__unsaved":1`...)
+	}
+	return append(out, '}')
+}
+
+func (m *meta) isParentColumn(s *slot) bool {
+	return bool(m.IsTable) && (s.name == "parent" || s.name == "parentfield" || s.name == "parenttype")
+}
+
+// shownValue is what Frappe's as_dict makes of a value: numbers of the field's type, and no empty dates or unique texts.
+func shownValue(f *Field, v any) any {
+	switch f.Fieldtype {
+	case "Check", "Int", "Float", "Currency", "Percent":
+		return f.castNumber(v)
+	case "Date", "Datetime", "Time":
+		if v == "" {
+			return nil
+		}
+	case "JSON":
+		if raw, ok := v.(json.RawMessage); ok && len(raw) > 0 && raw[0] == '{' {
+			return string(raw)
+		}
+	}
+	if bool(f.Unique) && toText(v) == "" {
+		return nil
+	}
+	return v
+}
+
+func jsonText(s string) []byte { return appendString(nil, s) }

@@ -1,0 +1,478 @@
+package frappems
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Limits on what one list request may ask for: far above what clients send, far below what hurts a database.
+const (
+	maxConditions = 1000
+	maxValues     = 10000
+	maxDepth      = 20
+	maxFields     = 500
+)
+
+// operators is what clients may write, in the order of Frappe's own message.
+var operators = []string{"=", "!=", ">", "<", ">=", "<=", "like", "not like", "in", "not in", "is", "between", "timespan",
+	"previous", "next", "ancestors of", "descendants of", "not ancestors of", "not descendants of", "descendants of (inclusive)"}
+
+// filter is one condition as a client wrote it.
+type filter struct {
+	doctype  string // "" is that of the list
+	field    string
+	operator string
+	value    any // nil, string, bool, int64, float64, []any
+}
+
+// parseFilters reads filters or or_filters in every shape that Frappe takes: an object of field and value or field and
+// [operator, value]; a list of [field, value], [field, operator, value], [doctype, field, operator, value] (and a fifth,
+// which is passed over) or such objects; one such triple alone; a list of names; a name; and conditions nested in lists
+// with "and" and "or" between them. Several beside each other are joined by op.
+func (b *queryBuilder) parseFilters(raw json.RawMessage, op Op) (Cond, error) {
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	var v any
+	if err := decoder.Decode(&v); err != nil {
+		return Cond{}, Errorf(ValidationError, "The filters are not valid JSON: %v", jsonProblem(raw, err))
+	}
+	switch v := v.(type) {
+	case nil:
+		return Cond{}, nil
+	case map[string]any:
+		return b.filterObject(v, op)
+	case []any:
+		return b.filterList(v, op, 0)
+	}
+	return b.condition(filter{field: "name", operator: "=", value: plainValue(v)})
+}
+
+// filterObject reads {field: value}, in a fixed order, so that one request makes one statement.
+func (b *queryBuilder) filterObject(object map[string]any, op Op) (Cond, error) {
+	all := Cond{Op: op}
+	for _, field := range slices.Sorted(maps.Keys(object)) {
+		f := filter{field: field, operator: "=", value: plainValue(object[field])}
+		if pair, ok := object[field].([]any); ok {
+			if len(pair) != 2 {
+				return Cond{}, Errorf(ValidationError, "A filter on %s must be a value or [operator, value]", bold(field))
+			}
+			operator, isText := pair[0].(string)
+			if !isText {
+				return Cond{}, b.badOperator()
+			}
+			f.operator, f.value = operator, plainValue(pair[1])
+		}
+		c, err := b.condition(f)
+		if err != nil {
+			return Cond{}, err
+		}
+		all.Conds = append(all.Conds, c)
+	}
+	return all.simple(), nil
+}
+
+// simple drops a junction of nothing or one, which changes no meaning but that an empty one is always true here.
+func (c Cond) simple() Cond {
+	if c.Op == OpAnd || c.Op == OpOr {
+		switch len(c.Conds) {
+		case 0:
+			return Cond{}
+		case 1:
+			return c.Conds[0]
+		}
+	}
+	return c
+}
+
+func (b *queryBuilder) filterList(list []any, op Op, depth int) (Cond, error) {
+	if depth > maxDepth {
+		return Cond{}, Errorf(ValidationError, "The filters are nested deeper than %d levels", maxDepth)
+	}
+	if f, ok := asFilter(list); ok {
+		return b.condition(f)
+	}
+	if !slices.ContainsFunc(list, isNested) && len(list) > 0 {
+		return b.condition(filter{field: "name", operator: "in", value: plainValue(list)})
+	}
+	all := Cond{Op: op}
+	junction := false
+	for _, item := range list {
+		if word, ok := item.(string); ok {
+			next := map[string]Op{"and": OpAnd, "or": OpOr}[strings.ToLower(word)]
+			if next == OpTrue {
+				return Cond{}, Errorf(ValidationError, "%s is not a filter", quoteShort(word))
+			}
+			// Left to right without precedence: what came so far becomes the first part of the new junction.
+			if all.Op != next && len(all.Conds) > 0 {
+				all = Cond{Op: next, Conds: []Cond{all.simple()}}
+			}
+			all.Op, junction = next, true
+			continue
+		}
+		c, err := b.filterItem(item, op, depth)
+		if err != nil {
+			return Cond{}, err
+		}
+		if !junction && all.Op != op {
+			all = Cond{Op: op, Conds: []Cond{all.simple()}}
+		}
+		junction = false
+		all.Conds = append(all.Conds, c)
+	}
+	return all.simple(), nil
+}
+
+func isNested(item any) bool {
+	switch item.(type) {
+	case []any, map[string]any:
+		return true
+	}
+	return false
+}
+
+func (b *queryBuilder) filterItem(item any, op Op, depth int) (Cond, error) {
+	switch item := item.(type) {
+	case []any:
+		if len(item) == 0 {
+			return Cond{}, Errorf(ValidationError, "A filter is empty")
+		}
+		return b.filterList(item, OpAnd, depth+1)
+	case map[string]any:
+		return b.filterObject(item, OpAnd)
+	}
+	return Cond{}, Errorf(ValidationError, "A filter must be a list or an object")
+}
+
+// asFilter recognises [field, value], [field, operator, value] and [doctype, field, operator, value(, hidden)].
+func asFilter(list []any) (filter, bool) {
+	text := make([]string, 3)
+	for i := 0; i < len(list) && i < 3; i++ {
+		text[i], _ = list[i].(string)
+	}
+	switch {
+	case len(list) == 3 && text[0] != "" && text[1] != "" && (isOperator(text[1]) || !isNested(list[2])):
+		return filter{field: text[0], operator: text[1], value: plainValue(list[2])}, true
+	case (len(list) == 4 || len(list) == 5) && text[0] != "" && text[1] != "" && text[2] != "":
+		return filter{doctype: text[0], field: text[1], operator: text[2], value: plainValue(list[3])}, true
+	case len(list) == 2 && text[0] != "" && !isOperator(text[0]) && !isNested(list[1]):
+		return filter{field: text[0], operator: "=", value: plainValue(list[1])}, true
+	}
+	return filter{}, false
+}
+
+func isOperator(word string) bool { return slices.Contains(operators, strings.ToLower(word)) }
+
+// plainValue makes a filter's value of what encoding/json gives.
+func plainValue(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		value, _ := decodeValue(json.RawMessage(v))
+		return value
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = plainValue(v[i])
+		}
+		return out
+	case map[string]any:
+		return json.RawMessage("{}") // no column takes an object
+	}
+	return v
+}
+
+func (b *queryBuilder) badOperator() error {
+	return Errorf(ValidationError, "Operator must be one of %s", strings.Join(operators, ", "))
+}
+
+// condition makes a Cond of one filter: the field is looked up, the operator is one of ours, the value is bound.
+func (b *queryBuilder) condition(f filter) (Cond, error) {
+	if b.conditions++; b.conditions > maxConditions {
+		return Cond{}, Errorf(ValidationError, "There are more than %d filters", maxConditions)
+	}
+	r, err := b.resolveFilter(f)
+	if err != nil {
+		return Cond{}, err
+	}
+	operator := strings.ToLower(strings.TrimSpace(f.operator))
+	if !slices.Contains(operators, operator) {
+		return Cond{}, b.badOperator()
+	}
+	if flag, ok := f.value.(bool); ok {
+		f.value = int64(boolInt(flag))
+	}
+	if _, object := f.value.(json.RawMessage); object {
+		return Cond{}, b.badValue(f)
+	}
+	switch operator {
+	case "in", "not in":
+		return b.inCondition(r, f, operator == "not in")
+	case "is":
+		return b.isCondition(r, f)
+	case "between":
+		return b.betweenCondition(r, f)
+	case "timespan", "previous", "next":
+		from, to, ok := timespan(operator, toText(f.value), b.now)
+		if !ok {
+			return Cond{}, b.badValue(f)
+		}
+		return b.betweenCondition(r, filter{field: f.field, value: []any{from, to}})
+	}
+	if strings.Contains(operator, " of") {
+		return b.treeCondition(r, f, operator)
+	}
+	return b.compareCondition(r, f, operator)
+}
+
+func (b *queryBuilder) badValue(f filter) error {
+	return Errorf(DataError, "The value of the filter on %s does not fit: %s", bold(f.field), quoteShort(toText(f.value)))
+}
+
+// nullable says whether the column can hold NULL, which Frappe's filters take for the field type's empty value.
+func (r *ref) nullable() bool {
+	switch r.name() {
+	case "name", "creation", "modified":
+		return false
+	}
+	return !r.column.NotNull || r.expr.Source > 0
+}
+
+var compareOps = map[string]Op{"=": OpEqual, "!=": OpNotEqual, ">": OpGreater, "<": OpLess, ">=": OpGreaterEqual, "<=": OpLessEqual,
+	"like": OpLike, "not like": OpNotLike}
+
+// compareCondition is one of = != < > <= >= like: Frappe puts a fallback in place of NULL, so a row without a value is
+// found where the fallback fulfils the condition. (The column is never wrapped in a function, so that an index serves.)
+func (b *queryBuilder) compareCondition(r *ref, f filter, operator string) (Cond, error) {
+	op := compareOps[operator]
+	if _, list := f.value.([]any); list {
+		return Cond{}, b.badValue(f)
+	}
+	if f.value == nil {
+		return b.nullCondition(r, op), nil
+	}
+	var text string
+	if op == OpLike || op == OpNotLike {
+		if r.column.Type == TypeDecimal || r.column.Type == TypeRating {
+			return Cond{}, b.badValue(f)
+		}
+		text = toText(f.value)
+	} else {
+		value, err := b.filterText(r.column, f, f.value)
+		if err != nil {
+			return Cond{}, err
+		}
+		text = value
+	}
+	c := Cond{Op: op, Expr: r.expr, Values: []string{text}}
+	fallback := fallbackOf(r.column.Type)
+	direct := (op == OpEqual || op == OpLike) && !isEmpty(f.value) || (op == OpGreater || op == OpGreaterEqual) && isMoment(r.column.Type)
+	if r.nullable() && !direct && holds(op, r.column.Type, fallback, text) {
+		return orNull(c), nil
+	}
+	return c, nil
+}
+
+// nullCondition compares with null: = finds what is empty, but for Link and Data fields and names nothing at all (as
+// recorded: Frappe compares them with two quotes); != finds what is set.
+func (b *queryBuilder) nullCondition(r *ref, op Op) Cond {
+	kind := ""
+	if f := r.field(); f != nil {
+		kind = f.Fieldtype
+	}
+	switch {
+	case op == OpEqual && (kind == "Link" || kind == "Data" || r.name() == "name"):
+		return Cond{Op: OpIn, Expr: r.expr}
+	case op == OpNotEqual:
+		return r.isSet()
+	default:
+		return r.isNotSet()
+	}
+}
+
+func isText(t ColumnType) bool {
+	return t == TypeVarchar || t == TypeText || t == TypeLongText || t == TypeJSON || t == TypeASCII
+}
+
+func isMoment(t ColumnType) bool { return t == TypeDate || t == TypeDatetime }
+
+func isNumeric(t ColumnType) bool {
+	return t == TypeInt || t == TypeBigInt || t == TypeCheck || t == TypeDecimal || t == TypeRating
+}
+
+// fallbackOf is what Frappe's filters put in place of NULL.
+func fallbackOf(t ColumnType) string {
+	switch t {
+	case TypeDate:
+		return "0001-01-01"
+	case TypeDatetime:
+		return "0001-01-01 00:00:00.000000"
+	case TypeTime:
+		return "00:00:00.000000"
+	}
+	if isNumeric(t) {
+		return "0"
+	}
+	return ""
+}
+
+// holds says whether a constant fulfils a comparison.
+func holds(op Op, t ColumnType, left, right string) bool {
+	order := 0
+	switch {
+	case op == OpLike:
+		return MatchText(left, right)
+	case op == OpNotLike:
+		return !MatchText(left, right)
+	case isNumeric(t):
+		if l, r := toFloat(left), toFloat(right); l < r {
+			order = -1
+		} else if l > r {
+			order = 1
+		}
+	case isText(t):
+		order = CompareText(left, right)
+	default:
+		order = strings.Compare(left, right)
+	}
+	switch op {
+	case OpEqual:
+		return order == 0
+	case OpNotEqual:
+		return order != 0
+	case OpLess:
+		return order < 0
+	case OpLessEqual:
+		return order <= 0
+	case OpGreater:
+		return order > 0
+	}
+	return order >= 0
+}
+
+func orNull(c Cond) Cond {
+	return Cond{Op: OpOr, Conds: []Cond{c, {Op: OpIsNull, Expr: c.Expr}}}
+}
+
+// filterText makes the text form of a filter's value for a column. What is not a number counts as 0, as in Frappe; what
+// is not a date is refused.
+func (b *queryBuilder) filterText(c *Column, f filter, v any) (string, error) {
+	if b.values++; b.values > maxValues {
+		return "", Errorf(ValidationError, "The filters have more than %d values", maxValues)
+	}
+	if c.Type == TypeInt || c.Type == TypeBigInt || c.Type == TypeCheck {
+		n := toFloat(v)
+		if n != float64(int64(n)) {
+			return decimalText(n, 9), nil // no integer equals it, but it can be less or greater
+		}
+		return toText(int64(n)), nil
+	}
+	if c.Type == TypeJSON {
+		return toText(v), nil
+	}
+	if isEmpty(v) && isMoment(c.Type) {
+		return fallbackOf(c.Type), nil
+	}
+	text, err := columnText(c, v)
+	if err != nil || text == nil {
+		return "", b.badValue(f)
+	}
+	return *text, nil
+}
+
+// inCondition is in and not in: of a list, or of a text with commas.
+func (b *queryBuilder) inCondition(r *ref, f filter, not bool) (Cond, error) {
+	var values []any
+	switch v := f.value.(type) {
+	case []any:
+		values = v
+	case string:
+		for part := range strings.SplitSeq(v, ",") {
+			values = append(values, part)
+		}
+	case nil:
+	default:
+		values = []any{v}
+	}
+	empty := len(values) == 0
+	c := Cond{Op: OpIn, Expr: r.expr, Values: make([]string, 0, len(values))}
+	if not {
+		c.Op = OpNotIn
+	}
+	for _, v := range values {
+		if s, ok := v.(string); ok {
+			v = strings.TrimSpace(s)
+		}
+		if v == nil || v == "" {
+			empty = true
+			if !isText(r.column.Type) && !isNumeric(r.column.Type) {
+				continue
+			}
+			v = ""
+		}
+		text, err := b.filterText(r.column, f, v)
+		if err != nil {
+			return Cond{}, err
+		}
+		c.Values = append(c.Values, text)
+	}
+	if len(values) == 0 && isText(r.column.Type) {
+		c.Values = []string{""}
+	}
+	if r.nullable() && empty != not {
+		return orNull(c), nil
+	}
+	return c, nil
+}
+
+// isCondition is "is set" and "is not set".
+func (b *queryBuilder) isCondition(r *ref, f filter) (Cond, error) {
+	switch strings.ToLower(toText(f.value)) {
+	case "set":
+		return r.isSet(), nil
+	case "not set":
+		return r.isNotSet(), nil
+	}
+	return Cond{}, Errorf(ValidationError, "%s can be 'set' or 'not set', not %s", bold(f.field), quoteShort(toText(f.value)))
+}
+
+// isSet: neither NULL nor the empty value, which numbers have in 0.
+func (r *ref) isSet() Cond {
+	if !isText(r.column.Type) && !isNumeric(r.column.Type) {
+		return Cond{Op: OpIsNotNull, Expr: r.expr}
+	}
+	return Cond{Op: OpNotEqual, Expr: r.expr, Values: []string{fallbackOf(r.column.Type)}}
+}
+
+func (r *ref) isNotSet() Cond {
+	null := Cond{Op: OpIsNull, Expr: r.expr}
+	if !isText(r.column.Type) && !isNumeric(r.column.Type) {
+		return null
+	}
+	return orNull(Cond{Op: OpEqual, Expr: r.expr, Values: []string{fallbackOf(r.column.Type)}})
+}
+
+// betweenCondition is between two values; dates on a Datetime are whole days, and a missing end is today's.
+func (b *queryBuilder) betweenCondition(r *ref, f filter) (Cond, error) {
+	pair, _ := f.value.([]any)
+	if len(pair) > 2 || len(pair) < 2 && !isMoment(r.column.Type) {
+		return Cond{}, Errorf(ValidationError, "A filter with between on %s needs a list of two values", bold(f.field))
+	}
+	c := Cond{Op: OpBetween, Expr: r.expr, Values: make([]string, 2)}
+	for i := range c.Values {
+		v := any(b.now.Format("2006-01-02"))
+		if i < len(pair) && !isEmpty(pair[i]) || !isMoment(r.column.Type) {
+			v = pair[i]
+		}
+		if s, ok := v.(string); ok && r.column.Type == TypeDatetime && i == 1 && !strings.ContainsAny(strings.TrimSpace(s), " T") {
+			v = s + " 23:59:59.999999"
+		}
+		text, err := b.filterText(r.column, f, v)
+		if err != nil {
+			return Cond{}, err
+		}
+		c.Values[i] = text
+	}
+	return c, nil
+}

@@ -1,0 +1,3 @@
+module github.com/frappems/frappems
+
+go 1.25

@@ -1,0 +1,302 @@
+package frappems
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// linkCheck is one link of a document or row that is being saved.
+type linkCheck struct {
+	doc    *Doc
+	link   *linkField
+	target *meta
+	name   string
+}
+
+// linkTarget is what the store says of a link's target.
+type linkTarget struct {
+	name      string
+	docstatus string
+	values    map[string]any
+}
+
+// checkLinks looks up all links of a document and its rows in one statement, writes the targets' own spelling of their
+// names into the links, and copies what is fetched through them. A second statement is needed only where something is
+// fetched through a link that was itself fetched; each round goes one field further, so a cycle ends.
+func (db *DB) checkLinks(ctx context.Context, d *Doc) error {
+	done := map[*Doc]map[int]bool{}
+	for {
+		checks, err := db.pendingLinks(d, done)
+		if err != nil || len(checks) == 0 {
+			return err
+		}
+		if err := db.checkRound(ctx, d, checks); err != nil {
+			return err
+		}
+	}
+}
+
+// pendingLinks are the links that have not been looked up yet. After the first round these are links that were fetched:
+// their targets are there, so only what they fetch is of interest.
+func (db *DB) pendingLinks(d *Doc, done map[*Doc]map[int]bool) ([]linkCheck, error) {
+	first := len(done) == 0
+	var checks []linkCheck
+	add := func(row *Doc) error {
+		if done[row] == nil {
+			done[row] = map[int]bool{}
+		}
+		for i := range row.meta.links {
+			l := &row.meta.links[i]
+			name := toText(row.values[l.slot])
+			if name == "" || done[row][l.slot] || !first && len(l.fetches) == 0 {
+				continue
+			}
+			done[row][l.slot] = true
+			check, err := db.linkCheck(d, row, l, name)
+			if err != nil {
+				return err
+			}
+			if check != nil {
+				checks = append(checks, *check)
+			}
+		}
+		return nil
+	}
+	if err := add(d); err != nil {
+		return nil, err
+	}
+	return checks, d.children(add)
+}
+
+// linkCheck decides what has to be looked up for a link: nothing where its DocType is not kept here.
+func (db *DB) linkCheck(d, row *Doc, l *linkField, name string) (*linkCheck, error) {
+	doctype := l.doctype
+	if l.typeSlot >= 0 {
+		if doctype = toText(row.values[l.typeSlot]); doctype == "" {
+			return nil, Errorf(ValidationError, "%s must be set first", escapeHTML(row.meta.slots[l.typeSlot].label()))
+		}
+	}
+	target := db.app.registry.byName[doctype]
+	switch {
+	case doctype == "DocType" && target == nil && db.app.registry.byName[name] != nil:
+		return nil, nil
+	case target == nil || bool(target.IsVirtual):
+		if db.app.config.RemoteLinks == AcceptRemoteLinks {
+			return nil, nil
+		}
+		return nil, couldNotFind(linkText(row, l, name))
+	case bool(target.IsSingle):
+		if name == target.Name {
+			return nil, nil
+		}
+		return nil, couldNotFind(linkText(row, l, name))
+	}
+	return &linkCheck{doc: row, link: l, target: target, name: name}, nil
+}
+
+func couldNotFind(links ...string) error {
+	return Errorf(LinkValidationError, "Could not find %s", strings.Join(links, ", "))
+}
+
+// linkText names a link in a message.
+func linkText(row *Doc, l *linkField, name string) string {
+	text := escapeHTML(row.meta.slots[l.slot].label()) + ": " + escapeHTML(name)
+	if row.meta.IsTable {
+		text = "Row #" + toText(row.values[slotIdx]) + ": " + text
+	}
+	return text
+}
+
+func (db *DB) checkRound(ctx context.Context, d *Doc, checks []linkCheck) error {
+	targets, err := db.linkTargets(ctx, checks)
+	if err != nil {
+		return err
+	}
+	var missing, cancelled []string
+	for _, c := range checks {
+		t := targets[c.target][textKey(c.name)]
+		own := &c.doc.meta.slots[c.link.slot]
+		switch {
+		case t == nil:
+			missing = append(missing, linkText(c.doc, c.link, c.name))
+			continue
+		case t.docstatus == "2" && bool(d.meta.IsSubmittable) && bool(c.target.IsSubmittable) && own.name != "amended_from":
+			cancelled = append(cancelled, linkText(c.doc, c.link, c.name))
+		}
+		c.doc.values[c.link.slot] = t.name
+		if toInt(d.values[slotDocstatus]) == 0 || d.isNew {
+			c.fetch(t)
+		}
+	}
+	if missing != nil {
+		return couldNotFind(missing...)
+	}
+	if cancelled != nil {
+		return Errorf(CancelledLinkError, "Cannot link cancelled document: %s", strings.Join(cancelled, ", "))
+	}
+	return nil
+}
+
+// fetch copies from the target what the DocType says, but not over a value that is only fetched where there is none.
+func (c *linkCheck) fetch(t *linkTarget) {
+	for _, f := range c.link.fetches {
+		v, known := t.values[f.from]
+		if known && !(bool(c.doc.meta.slots[f.to].field.FetchIfEmpty) && !isEmpty(c.doc.values[f.to])) {
+			c.doc.values[f.to] = v
+		}
+	}
+}
+
+// linkTargets reads all targets in one statement: a part for each DocType, with the names, and the fields that are
+// fetched from them. Rows begin with the number of their part.
+func (db *DB) linkTargets(ctx context.Context, checks []linkCheck) (map[*meta]map[string]*linkTarget, error) {
+	var order []*meta
+	names := map[*meta][]string{}
+	fields := map[*meta][]string{}
+	for _, c := range checks {
+		if _, ok := c.target.named(c.name); !ok {
+			continue
+		}
+		if names[c.target] == nil {
+			order = append(order, c.target)
+		}
+		names[c.target] = append(names[c.target], c.name)
+		for _, f := range c.link.fetches {
+			if _, has := c.target.slotOf[f.from]; has && !slices.Contains(fields[c.target], f.from) {
+				fields[c.target] = append(fields[c.target], f.from)
+			}
+		}
+	}
+	if len(order) == 0 {
+		return nil, nil
+	}
+	// Each part has columns of its own for what is fetched, so that no column holds values of two types.
+	width := 0
+	offset := map[*meta]int{}
+	for _, m := range order {
+		offset[m] = width
+		width += len(fields[m])
+	}
+	parts := make([]*Query, len(order))
+	for i, m := range order {
+		parts[i] = db.targetQuery(m, i, names[m], fields[m], offset[m], width)
+	}
+	parts[0].Union = parts[1:]
+	found := map[*meta]map[string]*linkTarget{}
+	err := db.each(ctx, parts[0], func(row [][]byte) error {
+		part, _ := strconv.Atoi(string(row[0]))
+		m := order[part]
+		t := &linkTarget{name: string(row[1]), docstatus: string(row[2]), values: map[string]any{}}
+		for i, f := range fields[m] {
+			t.values[f] = loadValue(m.slots[m.slotOf[f]].column.Type, row[3+offset[m]+i])
+		}
+		if found[m] == nil {
+			found[m] = map[string]*linkTarget{}
+		}
+		found[m][textKey(t.name)] = t
+		return nil
+	})
+	return found, err
+}
+
+func (db *DB) targetQuery(m *meta, part int, names, fields []string, offset, width int) *Query {
+	number := strconv.Itoa(part)
+	q := &Query{Tenant: db.tenant, From: m.table, Columns: []Expr{{Func: FuncLiteral, Text: &number},
+		{Column: m.slots[slotName].column}, {Column: m.slots[slotDocstatus].column}}}
+	for i := range width {
+		e := Expr{Func: FuncLiteral}
+		if at := i - offset; at >= 0 && at < len(fields) {
+			e = Expr{Column: m.slots[m.slotOf[fields[at]]].column}
+		}
+		q.Columns = append(q.Columns, e)
+	}
+	q.Where = Cond{Op: OpIn, Expr: Expr{Column: m.slots[slotName].column}, Values: names}
+	return q
+}
+
+// checkNotLinked refuses to delete or cancel a document that others link to: on cancel submitted ones, else any.
+func (db *DB) checkNotLinked(ctx context.Context, d *Doc, cancel bool) error {
+	for _, name := range db.app.registry.names {
+		m := db.app.registry.byName[name]
+		for i := range m.links {
+			l := &m.links[i]
+			if l.doctype != d.meta.Name && l.typeSlot < 0 || cancel && m.slots[l.slot].name == "amended_from" {
+				continue
+			}
+			by, err := db.linkedBy(ctx, d, m, l, cancel)
+			if err != nil || by != "" {
+				return linkExists(d, by, err)
+			}
+		}
+	}
+	return nil
+}
+
+func linkExists(d *Doc, by string, err error) error {
+	if err != nil {
+		return err
+	}
+	text := "Cannot delete or cancel because " + escapeHTML(d.meta.Name) + " " + bold(d.Name()) + " is linked with " + by
+	shown := []Message{{Message: text, Title: "Message", Indicator: "red", Raise: 1}}
+	if d.meta.slotOf["disabled"] > 0 || d.meta.slotOf["enabled"] > 0 {
+		text = "You can disable this " + escapeHTML(d.meta.Name) + " instead of deleting it."
+		shown = append(shown, Message{Message: text, Title: "Message", Indicator: "red", Raise: 1})
+	}
+	return &Error{Code: LinkExistsError, Message: text, Messages: shown}
+}
+
+// linkedBy names a document that links to d through a field, or gives "".
+func (db *DB) linkedBy(ctx context.Context, d *Doc, m *meta, l *linkField, cancel bool) (string, error) {
+	if m.IsSingle {
+		return db.linkedBySingle(ctx, d, m, l, cancel)
+	}
+	if m.IsVirtual {
+		return "", nil
+	}
+	column := func(name string) Expr { return Expr{Column: m.slots[m.slotOf[name]].column} }
+	where := []Cond{{Op: OpEqual, Expr: Expr{Column: m.slots[l.slot].column}, Values: []string{d.Name()}}}
+	if l.typeSlot >= 0 {
+		where = append(where, Cond{Op: OpEqual, Expr: Expr{Column: m.slots[l.typeSlot].column}, Values: []string{d.meta.Name}})
+	}
+	switch {
+	case cancel:
+		where = append(where, Cond{Op: OpEqual, Expr: column("docstatus"), Values: []string{"1"}})
+	case l.typeSlot >= 0:
+		where = append(where, Cond{Op: OpNotEqual, Expr: column("docstatus"), Values: []string{"2"}})
+	}
+	q := &Query{Tenant: db.tenant, From: m.table, Columns: []Expr{column("name"), column("docstatus")}, Limit: 1}
+	own := Cond{Op: OpNotEqual, Expr: column("name"), Values: []string{d.Name()}}
+	if m.IsTable {
+		q.Columns = []Expr{column("parent"), column("parenttype")}
+		own = Cond{Op: OpOr, Conds: []Cond{
+			{Op: OpNotEqual, Expr: column("parent"), Values: []string{d.Name()}},
+			{Op: OpNotEqual, Expr: column("parenttype"), Values: []string{d.meta.Name}},
+		}}
+	}
+	if m == d.meta || bool(m.IsTable) {
+		where = append(where, own)
+	}
+	q.Where = Cond{Op: OpAnd, Conds: where}
+	rows, err := db.texts(ctx, q)
+	if err != nil || len(rows) == 0 {
+		return "", err
+	}
+	doctype := m.Name
+	if m.IsTable {
+		doctype = rows[0][1]
+	}
+	return escapeHTML(doctype) + " " + bold(rows[0][0]), nil
+}
+
+func (db *DB) linkedBySingle(ctx context.Context, d *Doc, m *meta, l *linkField, cancel bool) (string, error) {
+	s, err := db.loadSingle(ctx, m)
+	if err != nil || cancel || m == d.meta || CompareText(toText(s.values[l.slot]), d.Name()) != 0 {
+		return "", err
+	}
+	if l.typeSlot >= 0 && toText(s.values[l.typeSlot]) != d.meta.Name {
+		return "", nil
+	}
+	return bold(m.Name), nil
+}

@@ -1,0 +1,298 @@
+package frappems
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// names gives documents their names, as frappe.model.naming does, inside a transaction: a number that is taken for a
+// document which is then not saved goes back with the rollback.
+type names struct {
+	ctx context.Context
+	db  *DB
+	tx  Tx
+	now time.Time
+}
+
+// setName names a new document by its DocType's autoname.
+func (n *names) setName(d *Doc) error {
+	autoname := d.meta.Autoname
+	rule := strings.ToLower(autoname)
+	given := d.values[slotName]
+	d.values[slotName] = nil
+	name, err := "", error(nil)
+	switch amended := toText(d.Get("amended_from")); {
+	case rule == "autoincrement" && !bool(d.meta.IsSingle):
+		number, err := n.next("autoincrement:"+d.meta.Name, 1)
+		d.values[slotName] = number
+		return err
+	case amended != "":
+		name, err = n.amendedName(d, amended)
+	case bool(d.meta.IsSingle):
+		name = d.meta.Name
+	case rule == "prompt" || rule == "prompt:":
+		if newname := d.sent["__newname"]; !isEmpty(newname) {
+			given = newname
+		}
+		if name = toText(given); name == "" {
+			err = Errorf(ValidationError, "Please set the document name")
+		}
+	default:
+		name, err = n.byRule(d, autoname, rule)
+	}
+	if err != nil {
+		return err
+	}
+	name, err = checkDocumentName(d.meta, name)
+	d.values[slotName] = name
+	return err
+}
+
+func (n *names) byRule(d *Doc, autoname, rule string) (string, error) {
+	switch {
+	case strings.HasPrefix(rule, "field:"):
+		field := strings.TrimSpace(autoname[len("field:"):])
+		name := strings.TrimSpace(toText(d.Get(field)))
+		if name == "" {
+			return "", Errorf(ValidationError, "%s is required", escapeHTML(d.meta.labelOf(field)))
+		}
+		return name, nil
+	case strings.HasPrefix(rule, "naming_series:"):
+		return n.bySeriesField(d)
+	case strings.HasPrefix(rule, "format:"):
+		return n.byFormat(d, autoname[len("format:"):])
+	case rule == "uuid":
+		return uuidV7(n.now), nil
+	case strings.Contains(autoname, "#"):
+		return n.bySeries(d, autoname)
+	}
+	return randomName(), nil
+}
+
+// labelOf is what users call a field of the DocType.
+func (m *meta) labelOf(field string) string {
+	for i := range m.Fields {
+		if m.Fields[i].Fieldname == field {
+			return m.Fields[i].label()
+		}
+	}
+	return field
+}
+
+// randomName is Frappe's hash: ten letters and digits in small letters, since names do not tell case apart.
+func randomName() string {
+	var b [7]byte
+	rand.Read(b[:]) // never fails
+	return strings.ToLower(base32.HexEncoding.EncodeToString(b[:])[:10])
+}
+
+// uuidV7 makes a UUID that sorts by time (RFC 9562).
+func uuidV7(now time.Time) string {
+	var b [16]byte
+	rand.Read(b[:])
+	ms := now.UnixMilli()
+	for i := range 6 {
+		b[i] = byte(ms >> (40 - 8*i))
+	}
+	b[6], b[8] = b[6]&0x0f|0x70, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+var seriesPattern = regexp.MustCompile(`^[\pL\pN_\- /.#{}]+$`)
+
+// bySeriesField names by the pattern that the field naming_series holds: one of its options, the first where it is empty.
+func (n *names) bySeriesField(d *Doc) (string, error) {
+	var options []string
+	if at, ok := d.meta.slotOf["naming_series"]; ok && d.meta.slots[at].field != nil {
+		options = strings.FieldsFunc(d.meta.slots[at].field.Options, func(r rune) bool { return r == '\n' })
+	}
+	series := strings.TrimSpace(toText(d.Get("naming_series")))
+	if series == "" && len(options) > 0 {
+		series = options[0]
+	}
+	if series == "" {
+		return "", Errorf(ValidationError, "Naming Series mandatory")
+	}
+	known := len(options) == 0
+	for _, option := range options {
+		known = known || option == series
+	}
+	if !known {
+		return "", Errorf(ValidationError, "Naming Series cannot be %s. It should be one of \"%s\"", quoteShort(series), escapeHTML(strings.Join(options, `", "`)))
+	}
+	d.set("naming_series", series)
+	return n.bySeries(d, series)
+}
+
+// bySeries names by a pattern of parts between dots: # for the digits of a number that counts per tenant and prefix,
+// YY, YYYY, MM, DD, WW, timestamp, a field of the document with or without braces, anything else for itself.
+func (n *names) bySeries(d *Doc, series string) (string, error) {
+	if !strings.Contains(series, "#") {
+		series += ".#####"
+	}
+	if !seriesPattern.MatchString(series) {
+		return "", Errorf(ValidationError, "Special Characters except '-', '#', '.', '/', '{' and '}' not allowed in naming series %s", bold(series))
+	}
+	name, numbered := "", false
+	for part := range strings.SplitSeq(series, ".") {
+		if !strings.HasPrefix(part, "#") {
+			name += n.part(d, part)
+			continue
+		}
+		if numbered {
+			continue
+		}
+		numbered = true
+		number, err := n.number(name, len(part))
+		if err != nil {
+			return "", err
+		}
+		name += number
+	}
+	return name, nil
+}
+
+// number takes the next number of a series, whose key is the text before it.
+func (n *names) number(prefix string, digits int) (string, error) {
+	number, err := n.next(prefix, 1)
+	return fmt.Sprintf("%0*d", digits, number), err
+}
+
+func (n *names) next(key string, count int) (int64, error) {
+	return n.tx.Next(n.ctx, Counter{Tenant: n.db.tenant, Table: counterTable, Name: key}, count)
+}
+
+// part is the text that one part of a pattern stands for.
+func (n *names) part(d *Doc, part string) string {
+	switch part {
+	case "":
+		return ""
+	case "YY":
+		return n.now.Format("06")
+	case "YYYY":
+		return n.now.Format("2006")
+	case "MM":
+		return n.now.Format("01")
+	case "DD":
+		return n.now.Format("02")
+	case "WW":
+		return consecutiveWeek(n.now)
+	case "timestamp":
+		return n.now.Format(timestampLayout)
+	}
+	field := strings.NewReplacer("{", "", "}", "").Replace(part)
+	if _, ok := d.meta.slotOf[field]; !ok {
+		if field != part {
+			return "" // a field in braces that is not there
+		}
+		return part
+	}
+	v := d.Get(field)
+	if _, isFloat := v.(float64); isFloat {
+		return "" // Frappe takes no floats into names
+	}
+	return strings.TrimSpace(toText(v))
+}
+
+// consecutiveWeek is the ISO week, with 00 for first days of a year that belong to the last year's weeks and 53 for last
+// days that belong to the next one's, so that numbers within a year never fall.
+func consecutiveWeek(t time.Time) string {
+	_, week := t.ISOWeek()
+	switch {
+	case t.Month() == time.January && week >= 52:
+		week = 0
+	case t.Month() == time.December && week <= 1:
+		week = 53
+	}
+	return twoDigits(week)
+}
+
+var (
+	bracedWord = regexp.MustCompile(`\{[\pL\pN_]+\}`)
+	bracedHash = regexp.MustCompile(`\{#+\}`)
+)
+
+// byFormat names by a text with parts in braces; a number counts per text before it.
+func (n *names) byFormat(d *Doc, format string) (string, error) {
+	name := bracedWord.ReplaceAllStringFunc(format, func(braced string) string {
+		return n.part(d, braced[1:len(braced)-1])
+	})
+	at := bracedHash.FindStringIndex(name)
+	if at == nil {
+		return name, nil
+	}
+	number, err := n.number(name[:at[0]], at[1]-at[0]-2)
+	if err != nil {
+		return "", err
+	}
+	return name[:at[0]] + number + bracedHash.ReplaceAllString(name[at[1]:], ""), nil
+}
+
+// amendedName is the name of the document that is amended with a number behind it, which grows with each amendment.
+func (n *names) amendedName(d *Doc, amended string) (string, error) {
+	number, prefix := int64(1), amended
+	before, err := n.db.values(n.ctx, d.meta, amended, "amended_from")
+	if err != nil {
+		return "", err
+	}
+	if before != nil && before[0] != "" {
+		if cut := strings.LastIndexByte(amended, '-'); cut > 0 {
+			prefix, number = amended[:cut], toInt(amended[cut+1:])+1
+		}
+	}
+	return prefix + "-" + strconv.FormatInt(number, 10), nil
+}
+
+// checkDocumentName refuses names that Frappe refuses, and trims the others.
+func checkDocumentName(m *meta, name string) (string, error) {
+	name = strings.TrimSpace(name)
+	switch {
+	case name == "":
+		return "", Errorf(ValidationError, "No Name Specified for %s", escapeHTML(m.Name))
+	case strings.HasPrefix(name, "New "+m.Name):
+		return "", Errorf(NameError, "There were some errors setting the name, please contact the administrator")
+	case name == m.Name && !bool(m.IsSingle):
+		return "", Errorf(NameError, "Name of %s cannot be %s", escapeHTML(m.Name), escapeHTML(name))
+	case strings.ContainsAny(name, "<>"):
+		return "", Errorf(NameError, "Name cannot contain special characters like '<', '>'")
+	}
+	return name, nil
+}
+
+// giveBack makes the number of a deleted document the next one again if it was the last of its series, as Frappe does.
+func (n *names) giveBack(d *Doc) error {
+	rule := strings.ToLower(d.meta.Autoname)
+	series := d.meta.Autoname
+	switch {
+	case strings.HasPrefix(rule, "naming_series:"):
+		series = toText(d.Get("naming_series"))
+	case strings.HasPrefix(rule, "format:"):
+		series = d.meta.Autoname[len("format:"):]
+	case !strings.Contains(series, "#"):
+		return nil
+	}
+	width := 5
+	if pattern := strings.TrimSuffix(series, "}"); strings.Contains(series, "#") {
+		width = len(pattern) - len(strings.TrimRight(pattern, "#"))
+	}
+	name := d.Name()
+	cut := len(name) - width
+	if series == "" || width == 0 || cut < 0 || strings.Trim(name[cut:], "0123456789") != "" {
+		return nil // the number is not at the end, or it has outgrown its digits
+	}
+	prefix, number := name[:cut], toInt(name[cut:])
+	current := counterTable.column("current")
+	_, err := n.tx.Write(n.ctx, Mutation{Kind: UpdateRows, Tenant: n.db.tenant, Table: counterTable, Columns: []*Column{current},
+		Rows: [][]any{{strconv.FormatInt(number-1, 10)}},
+		Where: Cond{Op: OpAnd, Conds: []Cond{
+			{Op: OpEqual, Expr: Expr{Column: counterTable.column("name")}, Values: []string{prefix}},
+			{Op: OpEqual, Expr: Expr{Column: current}, Values: []string{strconv.FormatInt(number, 10)}},
+		}}})
+	return err
+}

@@ -1,0 +1,480 @@
+package frappems
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+)
+
+// queryBuilder makes a [Query] of what a client asks for. Every name that the client writes is looked up in the DocTypes,
+// and what stands in the query is the column found there; nothing else of the request but values reaches a store.
+type queryBuilder struct {
+	ctx     context.Context
+	db      *DB
+	meta    *meta
+	access  *access
+	now     time.Time
+	query   Query
+	sources []source // of the joins
+	output  []column
+	dropped bool // a field was asked for that the user may not read
+
+	conditions, values int
+}
+
+// source is a table of the query beside the first.
+type source struct {
+	meta   *meta
+	access *access
+	link   int // the slot of the link that it is the target of; -1 for a child table
+}
+
+// ref is a column that a client named.
+type ref struct {
+	expr   Expr
+	column *Column
+	meta   *meta
+	at     int // slot
+	reads  bool
+}
+
+func (r *ref) name() string  { return r.column.Name }
+func (r *ref) field() *Field { return r.meta.slots[r.at].field }
+
+// column is one value of an answer's rows.
+type column struct {
+	name string
+	key  []byte
+	form jsonForm
+	typ  ColumnType
+}
+
+func (db *DB) newQuery(ctx context.Context, m *meta) *queryBuilder {
+	return &queryBuilder{ctx: ctx, db: db, meta: m, access: db.accessTo(m), now: db.app.now(),
+		query: Query{Tenant: db.tenant, From: m.table}}
+}
+
+func notPermitted(field string) error {
+	return Errorf(DataError, "Field not permitted in query: %s", escapeHTML(field))
+}
+
+// resolve looks a name up: field, `tabDocType`.`field`, child_table.field or link.field.
+func (b *queryBuilder) resolve(name string) (*ref, error) {
+	prefix, field, dotted := strings.Cut(strings.TrimSpace(name), ".")
+	prefix, field = unquoted(prefix), unquoted(field)
+	if !dotted {
+		return b.refTo(0, prefix, name)
+	}
+	if doctype, isTable := strings.CutPrefix(prefix, "tab"); isTable {
+		if doctype == b.meta.Name {
+			return b.refTo(0, field, name)
+		}
+		if m := b.db.app.registry.byName[doctype]; m != nil {
+			at, err := b.joinChild(m)
+			if err != nil {
+				return nil, err
+			}
+			return b.refTo(at, field, name)
+		}
+	}
+	if at := b.meta.tableOf(prefix); at >= 0 {
+		source, err := b.joinChild(b.meta.tables[at].child)
+		if err != nil {
+			return nil, err
+		}
+		return b.refTo(source, field, name)
+	}
+	for _, l := range b.meta.links {
+		if b.meta.slots[l.slot].name == prefix && l.typeSlot < 0 {
+			source, err := b.joinLink(&l)
+			if err != nil {
+				return nil, err
+			}
+			return b.refTo(source, field, name)
+		}
+	}
+	return nil, notPermitted(name)
+}
+
+// unquoted drops the backticks around a name; one alone stays, and makes it a name that nothing has.
+func unquoted(name string) string {
+	if n := len(name); n > 1 && name[0] == '`' && name[n-1] == '`' {
+		return name[1 : n-1]
+	}
+	return name
+}
+
+func (b *queryBuilder) refTo(at int, field, asked string) (*ref, error) {
+	m, a := b.meta, b.access
+	if at > 0 {
+		m, a = b.sources[at-1].meta, b.sources[at-1].access
+	}
+	slot, there := m.slotOf[field]
+	if !there {
+		return nil, notPermitted(asked)
+	}
+	c := m.slots[slot].column
+	reads := a.readsLevel(m.slots[slot].level())
+	if a.meta == m {
+		reads = a.reads(slot)
+	}
+	return &ref{expr: Expr{Source: at, Column: c}, column: c, meta: m, at: slot, reads: reads}, nil
+}
+
+// readable is resolve for what is not shown but used: a field that the user may not read is no field. Passwords are
+// never compared.
+func (b *queryBuilder) readable(name string) (*ref, error) {
+	r, err := b.resolve(name)
+	if err != nil {
+		return nil, err
+	}
+	if f := r.field(); !r.reads || f != nil && f.Fieldtype == "Password" {
+		return nil, notPermitted(name)
+	}
+	return r, nil
+}
+
+// resolveFilter finds the column of a filter, whose DocType may be a child table of the list's.
+func (b *queryBuilder) resolveFilter(f filter) (*ref, error) {
+	if f.doctype == "" || f.doctype == b.meta.Name {
+		return b.readable(f.field)
+	}
+	m := b.db.app.registry.lookup(f.doctype)
+	if m == nil {
+		return nil, Errorf(DoesNotExistError, "DocType %s not found", escapeHTML(f.doctype))
+	}
+	return b.readable("`tab" + m.Name + "`.`" + strings.ReplaceAll(f.field, ".", "") + "`")
+}
+
+// joinChild adds the rows of a child table of the DocType.
+func (b *queryBuilder) joinChild(m *meta) (int, error) {
+	for i, s := range b.sources {
+		if s.meta == m && s.link < 0 {
+			return i + 1, nil
+		}
+	}
+	at := slices.IndexFunc(b.meta.tables, func(t tableField) bool { return t.child == m })
+	if at < 0 {
+		return 0, Errorf(DataError, "%s is not a child table of %s", bold(m.Name), bold(b.meta.Name))
+	}
+	if !b.access.readsLevel(int(b.meta.tables[at].field.Permlevel)) {
+		return 0, notPermitted(b.meta.tables[at].field.Fieldname)
+	}
+	parenttype := Expr{Column: m.slots[m.slotOf["parenttype"]].column}
+	b.query.Joins = append(b.query.Joins, Join{
+		Table: m.table, Column: m.slots[m.slotOf["parent"]].column, Outer: Expr{Column: b.meta.slots[slotName].column},
+		Where: Cond{Op: OpEqual, Expr: parenttype, Values: []string{b.meta.Name}},
+	})
+	b.sources = append(b.sources, source{meta: m, access: b.access, link: -1})
+	return len(b.sources), nil
+}
+
+// joinLink adds the target of a link: only where the user may read it, so that neither its values nor an order by them
+// tell anything about documents that the user cannot open.
+func (b *queryBuilder) joinLink(l *linkField) (int, error) {
+	for i, s := range b.sources {
+		if s.link == l.slot {
+			return i + 1, nil
+		}
+	}
+	m := b.db.app.registry.byName[l.doctype]
+	if m == nil || m.table == nil {
+		return 0, Errorf(DataError, "%s is not kept by this service, so its fields cannot be listed here", bold(l.doctype))
+	}
+	own := &b.meta.slots[l.slot]
+	if !b.access.reads(l.slot) {
+		return 0, notPermitted(own.name)
+	}
+	a := b.db.accessTo(m)
+	if err := a.checkList(); err != nil {
+		return 0, err
+	}
+	b.query.Joins = append(b.query.Joins, Join{
+		Table: m.table, Column: m.slots[slotName].column, Outer: Expr{Column: own.column},
+		Where: Cond{Op: OpAnd, Conds: a.conditions(0)}.simple(),
+	})
+	b.sources = append(b.sources, source{meta: m, access: a, link: l.slot})
+	return len(b.sources), nil
+}
+
+// aggregates are the functions that fields and order_by may have, with the form of their results.
+var aggregates = map[string]Func{"count": FuncCount, "sum": FuncSum, "avg": FuncAvg, "min": FuncMin, "max": FuncMax}
+
+// expression reads a field or an aggregate of one. ok is false for a field that the user may not read.
+func (b *queryBuilder) expression(text string) (e Expr, c column, ok bool, err error) {
+	name, argument, isCall := strings.Cut(text, "(")
+	if !isCall {
+		r, err := b.resolve(text)
+		if err != nil {
+			return e, c, false, err
+		}
+		return r.expr, column{name: r.name(), form: formOf(r.column), typ: r.column.Type}, r.reads, nil
+	}
+	fn, known := aggregates[strings.ToLower(strings.TrimSpace(name))]
+	argument, closed := strings.CutSuffix(strings.TrimSpace(argument), ")")
+	if !known || !closed {
+		return e, c, false, Errorf(DataError, "Use of sub-query or function is restricted: %s", quoteShort(text))
+	}
+	c = column{name: text, form: jsonInt, typ: TypeBigInt}
+	if strings.TrimSpace(argument) == "*" && fn == FuncCount {
+		return Expr{Func: FuncCountRows}, c, true, nil
+	}
+	if words := strings.Fields(argument); fn == FuncCount && len(words) == 2 && strings.EqualFold(words[0], "distinct") {
+		fn, argument = FuncCountDistinct, words[1]
+	}
+	r, err := b.resolve(argument)
+	if err != nil {
+		return e, c, false, err
+	}
+	switch fn {
+	case FuncSum, FuncAvg:
+		if !isNumeric(r.column.Type) {
+			return e, c, false, Errorf(DataError, "%s needs a number, %s is none", bold(name), bold(r.name()))
+		}
+		c.form, c.typ = jsonFloat, TypeDecimal
+	case FuncMin, FuncMax:
+		c.form, c.typ = formOf(r.column), r.column.Type
+	}
+	r.expr.Func = fn
+	return r.expr, c, r.reads, nil
+}
+
+// addField adds one field of the client's list to the answer: a field, an aggregate, a * or one with an alias.
+func (b *queryBuilder) addField(text string) error {
+	text = strings.TrimSpace(text)
+	alias := ""
+	if words := strings.Fields(text); len(words) > 2 && strings.EqualFold(words[len(words)-2], "as") {
+		alias = strings.Trim(words[len(words)-1], "`'\"")
+		text = strings.Join(words[:len(words)-2], " ")
+	}
+	if text == "*" || text == "`tab"+b.meta.Name+"`.*" {
+		return b.addAllFields()
+	}
+	if slices.Contains([]string{"_user_tags", "_comments", "_assign", "_liked_by", "_seen"}, text) {
+		b.addOutput(Expr{Func: FuncLiteral}, column{name: text, form: jsonRawNull})
+		return nil
+	}
+	e, c, ok, err := b.expression(text)
+	if err != nil {
+		if b.hasNoColumn(text) {
+			b.dropped = true
+			return nil
+		}
+		return err
+	}
+	if !ok {
+		b.dropped = true
+		return nil
+	}
+	if alias != "" {
+		if !isWord(alias) {
+			return Errorf(DataError, "%s is not a name", quoteShort(alias))
+		}
+		c.name = alias
+	}
+	b.addOutput(e, c)
+	return nil
+}
+
+// hasNoColumn says whether the name is a field without a value of its own, such as a table: Frappe leaves it out.
+func (b *queryBuilder) hasNoColumn(name string) bool {
+	return slices.ContainsFunc(b.meta.Fields, func(f Field) bool {
+		return f.Fieldname == name && (bool(f.IsVirtual) || !fieldTypes[f.Fieldtype].column)
+	})
+}
+
+func isWord(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	})
+}
+
+func (b *queryBuilder) addAllFields() error {
+	for i := range b.meta.slots {
+		if b.access.reads(i) {
+			c := b.meta.slots[i].column
+			b.addOutput(Expr{Column: c}, column{name: c.Name, form: formOf(c), typ: c.Type})
+		}
+	}
+	return nil
+}
+
+// addOutput adds a value to the rows; of two with one name the last one stands, as in Python's dict.
+func (b *queryBuilder) addOutput(e Expr, c column) {
+	c.key = jsonKey(c.name)
+	if at := slices.IndexFunc(b.output, func(o column) bool { return o.name == c.name }); at >= 0 {
+		b.output[at], b.query.Columns[at] = c, e
+		return
+	}
+	b.output, b.query.Columns = append(b.output, c), append(b.query.Columns, e)
+}
+
+// addFields reads the parameter fields: JSON, a list of fields or one text with commas.
+func (b *queryBuilder) addFields(raw json.RawMessage) error {
+	var list []any
+	var one string
+	if err := json.Unmarshal(raw, &list); err != nil {
+		if json.Unmarshal(raw, &one) != nil {
+			return Errorf(ValidationError, "fields must be a JSON list of field names, such as [\"name\"], or \"*\": %v", jsonProblem(raw, err))
+		}
+		for part := range strings.SplitSeq(one, ",") {
+			list = append(list, part)
+		}
+	}
+	if len(list) > maxFields {
+		return Errorf(ValidationError, "There are more than %d fields", maxFields)
+	}
+	for _, item := range list {
+		field, isText := item.(string)
+		if item == nil || isText && strings.TrimSpace(field) == "" {
+			continue
+		}
+		if !isText {
+			return Errorf(DataError, "A field must be a text such as \"name\"")
+		}
+		if err := b.addField(field); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// orderBy reads the parameter order_by, or takes the DocType's own order where it is empty. So that pages do not
+// overlap, what is equal is ordered by name.
+func (b *queryBuilder) orderBy(text string) error {
+	if strings.TrimSpace(text) == "" {
+		if !b.isAggregate() {
+			for _, s := range b.meta.sort {
+				b.query.OrderBy = append(b.query.OrderBy, Order{Expr: Expr{Column: b.meta.slots[s.slot].column}, Desc: s.desc})
+			}
+		}
+		b.breakTies()
+		return nil
+	}
+	for term := range strings.SplitSeq(text, ",") {
+		words := strings.Fields(term)
+		desc := false
+		if n := len(words); n > 1 {
+			direction := strings.ToLower(words[n-1])
+			if desc = direction == "desc"; desc || direction == "asc" {
+				words = words[:n-1]
+			}
+		}
+		if len(words) == 0 {
+			return Errorf(DataError, "order_by has an empty part: %s", quoteShort(text))
+		}
+		e, err := b.sortExpression(strings.Join(words, " "))
+		if err != nil {
+			return err
+		}
+		b.query.OrderBy = append(b.query.OrderBy, Order{Expr: e, Desc: desc})
+	}
+	b.breakTies()
+	return nil
+}
+
+// sortExpression is a column or aggregate to sort or group by, or the alias of one that is in the answer.
+func (b *queryBuilder) sortExpression(text string) (Expr, error) {
+	for i, c := range b.output {
+		if c.name == strings.Trim(text, "`") && b.query.Columns[i].Func != FuncLiteral {
+			return b.query.Columns[i], nil
+		}
+	}
+	e, _, ok, err := b.expression(text)
+	if err == nil && !ok {
+		err = notPermitted(text)
+	}
+	return e, err
+}
+
+func (b *queryBuilder) isAggregate() bool {
+	return len(b.query.GroupBy) > 0 || slices.ContainsFunc(b.query.Columns, func(e Expr) bool {
+		return e.Func != FuncValue && e.Func != FuncLiteral
+	})
+}
+
+// breakTies makes the order total where rows are documents, and child rows beside their parents come by their place.
+func (b *queryBuilder) breakTies() {
+	if b.isAggregate() {
+		for _, e := range b.query.GroupBy {
+			b.query.OrderBy = append(b.query.OrderBy, Order{Expr: e})
+		}
+		return
+	}
+	b.query.OrderBy = append(b.query.OrderBy, Order{Expr: Expr{Column: b.meta.slots[slotName].column}})
+	for i, s := range b.sources {
+		if s.link < 0 {
+			for _, name := range []string{"parentfield", "idx"} {
+				c := s.meta.slots[s.meta.slotOf[name]].column
+				b.query.OrderBy = append(b.query.OrderBy, Order{Expr: Expr{Source: i + 1, Column: c}})
+			}
+		}
+	}
+}
+
+// groupBy reads the parameter group_by: fields by commas.
+func (b *queryBuilder) groupBy(text string) error {
+	if strings.TrimSpace(text) == "" {
+		return nil
+	}
+	for term := range strings.SplitSeq(text, ",") {
+		e, err := b.sortExpression(strings.TrimSpace(term))
+		if err != nil {
+			return err
+		}
+		if e.Func != FuncValue {
+			return Errorf(DataError, "group_by takes fields, %s is none", quoteShort(term))
+		}
+		b.query.GroupBy = append(b.query.GroupBy, e)
+	}
+	return nil
+}
+
+// treeCondition is a filter along a tree whose documents have lft and rgt: it finds the names first, then uses them.
+func (b *queryBuilder) treeCondition(r *ref, f filter, operator string) (Cond, error) {
+	tree := r.meta
+	if own := r.field(); own != nil && own.Fieldtype == "Link" {
+		tree = b.db.app.registry.byName[own.Options]
+	}
+	if tree == nil || tree.table == nil || tree.table.column("lft") == nil || tree.table.column("rgt") == nil {
+		return Cond{}, Errorf(ValidationError, "%s is not a tree of this service", bold(f.field))
+	}
+	a := b.db.accessTo(tree)
+	if err := a.checkList(); err != nil {
+		return Cond{}, err
+	}
+	names, err := b.treeNames(tree, a, toText(f.value), strings.Contains(operator, "descendants"))
+	if err != nil {
+		return Cond{}, err
+	}
+	if strings.HasSuffix(operator, "(inclusive)") {
+		names = append(names, toText(f.value))
+	}
+	if strings.HasPrefix(operator, "not ") {
+		return orNull(Cond{Op: OpNotIn, Expr: r.expr, Values: names}), nil
+	}
+	return Cond{Op: OpIn, Expr: r.expr, Values: names}, nil
+}
+
+func (b *queryBuilder) treeNames(tree *meta, a *access, node string, below bool) ([]string, error) {
+	lft, rgt := Expr{Column: tree.table.column("lft")}, Expr{Column: tree.table.column("rgt")}
+	name := Expr{Column: tree.slots[slotName].column}
+	bounds, err := b.db.texts(b.ctx, &Query{Tenant: b.db.tenant, From: tree.table, Columns: []Expr{lft, rgt},
+		Where: Cond{Op: OpAnd, Conds: append(a.conditions(0), Cond{Op: OpEqual, Expr: name, Values: []string{node}})}})
+	if err != nil || len(bounds) == 0 {
+		return nil, err
+	}
+	left, right := OpLess, OpGreater
+	if below {
+		left, right = OpGreater, OpLess
+	}
+	rows, err := b.db.texts(b.ctx, &Query{Tenant: b.db.tenant, From: tree.table, Columns: []Expr{name}, Limit: maxValues,
+		Where: Cond{Op: OpAnd, Conds: []Cond{{Op: left, Expr: lft, Values: bounds[0][:1]}, {Op: right, Expr: rgt, Values: bounds[0][1:]}}}})
+	names := make([]string, 0, len(rows))
+	for _, row := range rows {
+		names = append(names, row[0])
+	}
+	return names, err
+}

@@ -1,0 +1,436 @@
+package frappems
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// registry is the DocTypes of a service, checked and made ready: what a request looks up instead of working it out.
+type registry struct {
+	byName map[string]*meta
+	bySlug map[string]*meta
+	names  []string // sorted
+}
+
+// meta is a [DocType] made ready.
+type meta struct {
+	*DocType
+	slug   string
+	table  *Table // nil for Single and virtual DocTypes
+	slots  []slot // what a document has a value for, in the order of its JSON
+	slotOf map[string]int
+	tables []tableField
+	links  []linkField
+	sort   []sortTerm
+	// restrictable says whether user permissions can apply: to its links, its own names or those of its rows.
+	levels   bool // some field has a permlevel above 0
+	password []int
+}
+
+// slot is the place of one value in a document: a standard column or a field with one.
+type slot struct {
+	name   string
+	key    []byte // of the value in JSON: `"name":`
+	column *Column
+	field  *Field // nil for most standard columns
+}
+
+func (s *slot) level() int {
+	if s.field == nil {
+		return 0
+	}
+	return int(s.field.Permlevel)
+}
+
+func (s *slot) label() string { return s.field.label() }
+
+// label is what users call the field.
+func (f *Field) label() string {
+	if f.Label != "" {
+		return f.Label
+	}
+	return f.Fieldname
+}
+
+type tableField struct {
+	field *Field
+	key   []byte
+	child *meta
+}
+
+// linkField is a Link (to doctype) or a Dynamic Link (to the DocType that the slot named by typeSlot holds).
+type linkField struct {
+	slot     int
+	doctype  string
+	typeSlot int // -1 for a Link
+	fetches  []fetch
+}
+
+// fetch copies a field of a link's target.
+type fetch struct {
+	to   int // slot
+	from string
+}
+
+type sortTerm struct {
+	slot int
+	desc bool
+}
+
+// The slots of the standard columns, which every document begins with.
+const (
+	slotName = iota
+	slotOwner
+	slotCreation
+	slotModified
+	slotModifiedBy
+	slotDocstatus
+	slotIdx
+	standardSlots
+)
+
+// standardColumns makes the columns that every table has; child tables have three more at their end.
+func standardColumns(d *DocType) []*Column {
+	name := &Column{Name: "name", Type: TypeVarchar, Length: 140, NotNull: true}
+	if d.Autoname == "autoincrement" {
+		name.Type, name.Length = TypeBigInt, 0
+	}
+	return []*Column{
+		name,
+		{Name: "owner", Type: TypeVarchar, Length: 140},
+		{Name: "creation", Type: TypeDatetime},
+		{Name: "modified", Type: TypeDatetime},
+		{Name: "modified_by", Type: TypeVarchar, Length: 140},
+		{Name: "docstatus", Type: TypeInt, NotNull: true, Default: "0"},
+		{Name: "idx", Type: TypeInt, NotNull: true, Default: "0"},
+	}
+}
+
+func parentColumns() []*Column {
+	return []*Column{
+		{Name: "parent", Type: TypeVarchar, Length: 140},
+		{Name: "parentfield", Type: TypeVarchar, Length: 140},
+		{Name: "parenttype", Type: TypeVarchar, Length: 140},
+	}
+}
+
+// newRegistry checks DocTypes and makes them ready. The error names file, field and reason.
+func newRegistry(doctypes []*DocType) (*registry, error) {
+	r := &registry{byName: map[string]*meta{}, bySlug: map[string]*meta{}}
+	for _, d := range doctypes {
+		m, err := newMeta(d)
+		if err != nil {
+			return nil, d.problem(err)
+		}
+		if other := r.byName[d.Name]; other != nil {
+			return nil, d.problem(fmt.Errorf("the DocType is there twice, also in %s", other.source()))
+		}
+		if other := r.bySlug[m.slug]; other != nil {
+			return nil, d.problem(fmt.Errorf("%s and %s have the same URL, /%s", d.Name, other.Name, m.slug))
+		}
+		r.byName[d.Name], r.bySlug[m.slug] = m, m
+		r.names = append(r.names, d.Name)
+	}
+	slices.Sort(r.names)
+	for _, name := range r.names {
+		m := r.byName[name]
+		if err := m.connect(r); err != nil {
+			return nil, m.problem(err)
+		}
+	}
+	return r, nil
+}
+
+// lookup finds a DocType by its name or its slug, as URLs have it; nil is unknown.
+func (r *registry) lookup(segment string) *meta {
+	if m := r.byName[segment]; m != nil {
+		return m
+	}
+	return r.bySlug[segment]
+}
+
+// schema is the tables of all DocTypes and of core's own bookkeeping.
+func (r *registry) schema() *Schema {
+	s := &Schema{Tables: []*Table{counterTable, singleTable, passwordTable, deletedTable}}
+	for _, name := range r.names {
+		if t := r.byName[name].table; t != nil {
+			s.Tables = append(s.Tables, t)
+		}
+	}
+	return s
+}
+
+func (d *DocType) source() string {
+	if d.file == "" {
+		return fmt.Sprintf("DocType %q", d.Name)
+	}
+	return d.file
+}
+
+func (d *DocType) problem(err error) error {
+	return fmt.Errorf("frappems: %s: %w", d.source(), err)
+}
+
+// newMeta makes what needs no other DocType.
+func newMeta(d *DocType) (*meta, error) {
+	if err := checkName(d.Name); err != nil {
+		return nil, fmt.Errorf("name: %w", err)
+	}
+	m := &meta{DocType: d, slug: slug(d.Name), slotOf: map[string]int{}}
+	for _, c := range standardColumns(d) {
+		m.addSlot(c, nil)
+	}
+	if err := m.addFields(); err != nil {
+		return nil, err
+	}
+	if d.IsTable {
+		for _, c := range parentColumns() {
+			if i, there := m.slotOf[c.Name]; there {
+				m.slots[i].column = c
+			} else {
+				m.addSlot(c, nil)
+			}
+		}
+	}
+	if !d.IsSingle && !d.IsVirtual {
+		m.makeTable()
+		return m, checkRowSize(m.table)
+	}
+	return m, nil
+}
+
+func (m *meta) addSlot(c *Column, f *Field) {
+	m.slotOf[c.Name] = len(m.slots)
+	m.slots = append(m.slots, slot{name: c.Name, key: jsonKey(c.Name), column: c, field: f})
+}
+
+func jsonKey(name string) []byte {
+	key, _ := json.Marshal(name) // of a string it does not fail
+	return append(key, ':')
+}
+
+// addFields makes slots of the fields that have a column. One that is named like a standard column is that column.
+func (m *meta) addFields() error {
+	seen := map[string]bool{}
+	for i := range m.Fields {
+		f := &m.Fields[i]
+		if _, known := fieldTypes[f.Fieldtype]; !known {
+			return fmt.Errorf("field %q: unknown field type %q", f.Fieldname, f.Fieldtype)
+		}
+		if f.Fieldname == "" && !fieldTypes[f.Fieldtype].column && !f.isTable() {
+			continue // breaks need no name
+		}
+		if err := checkName(f.Fieldname); err != nil {
+			return fmt.Errorf("field %d (label %q): %w", i+1, f.Label, err)
+		}
+		if f.Fieldname == "doctype" {
+			return fmt.Errorf("field %q: the name is taken by the document's DocType", f.Fieldname)
+		}
+		if seen[f.Fieldname] {
+			return fmt.Errorf("field %q: there are two fields of this name", f.Fieldname)
+		}
+		seen[f.Fieldname] = true
+		m.levels = m.levels || f.Permlevel > 0
+		if at, standard := m.slotOf[f.Fieldname]; standard && fieldTypes[f.Fieldtype].column {
+			m.slots[at].field = f
+		} else if c := f.column(); c != nil {
+			m.addSlot(c, f)
+		}
+		if f.Fieldtype == "Password" && !bool(f.IsVirtual) {
+			m.password = append(m.password, m.slotOf[f.Fieldname])
+		}
+	}
+	return nil
+}
+
+// checkName refuses names that no column or table can have, or that hide in a log.
+func checkName(name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("the name is missing")
+	case utf8.RuneCountInString(name) > 61:
+		return fmt.Errorf("the name %q is longer than 61 characters", name)
+	case strings.TrimSpace(name) != name:
+		return fmt.Errorf("the name %q begins or ends with a blank", name)
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return fmt.Errorf("the name %q is not printable", name)
+	}
+	return nil
+}
+
+// makeTable makes the DocType's table, named as Frappe names it.
+func (m *meta) makeTable() {
+	t := &Table{Name: "tab" + m.Name, Key: []*Column{m.slots[slotName].column}}
+	indexed := map[string]bool{"name": true}
+	add := func(c *Column, unique bool) {
+		if !indexed[c.Name] && c.Type != TypeText && c.Type != TypeLongText && c.Type != TypeJSON {
+			indexed[c.Name] = true
+			t.Indexes = append(t.Indexes, Index{Name: c.Name, Columns: []*Column{c}, Unique: unique})
+		}
+	}
+	for _, s := range m.slots {
+		t.Columns = append(t.Columns, s.column)
+		if s.field != nil && bool(s.field.Unique) {
+			add(s.column, true)
+		}
+	}
+	if m.IsTable {
+		add(m.slots[m.slotOf["parent"]].column, false)
+	} else {
+		add(m.slots[slotModified].column, false)
+	}
+	for _, s := range m.slots {
+		if s.field != nil && bool(s.field.SearchIndex) {
+			add(s.column, false)
+		}
+	}
+	m.table = t
+}
+
+// The bounds of a row in MariaDB: 65,535 bytes with every varchar full, and 8,126 in the page, where of a long value 40
+// bytes stand at most. A table past them cannot be made there, so it is refused on every store.
+const (
+	maxRowBytes  = 65535
+	maxPageBytes = 8126
+)
+
+func checkRowSize(t *Table) error {
+	row, page := 65, 65
+	for _, c := range t.Columns {
+		full, inPage := 8, 8
+		switch c.Type {
+		case TypeVarchar:
+			full = 4*c.Length + 2
+			inPage = min(full, 41)
+		case TypeText, TypeLongText, TypeJSON:
+			full, inPage = 12, 41
+		case TypeDecimal:
+			full, inPage = 10, 10
+		case TypeInt:
+			full, inPage = 4, 4
+		case TypeCheck:
+			full, inPage = 1, 1
+		}
+		row, page = row+full, page+inPage
+	}
+	if row > maxRowBytes {
+		return fmt.Errorf("a row of its columns can have %d bytes, %d are allowed: make some Data fields Small Text", row, maxRowBytes)
+	}
+	if page > maxPageBytes {
+		return fmt.Errorf("its columns need %d bytes in a page, %d are allowed: there are too many fields", page, maxPageBytes)
+	}
+	return nil
+}
+
+// connect makes what needs the other DocTypes: child tables, links, what is fetched through them, and the order of lists.
+func (m *meta) connect(r *registry) error {
+	for i := range m.Fields {
+		f := &m.Fields[i]
+		if f.isTable() && !bool(f.IsVirtual) {
+			child := r.byName[f.Options]
+			if child == nil || !bool(child.IsTable) {
+				return fmt.Errorf("field %q: %s needs a child DocType in options, %q is none of this service", f.Fieldname, f.Fieldtype, f.Options)
+			}
+			if !child.IsVirtual {
+				m.tables = append(m.tables, tableField{field: f, key: jsonKey(f.Fieldname), child: child})
+			}
+		}
+	}
+	for i := range m.slots {
+		if err := m.connectLink(i); err != nil {
+			return err
+		}
+	}
+	m.connectFetches()
+	m.connectSort()
+	return nil
+}
+
+func (m *meta) connectLink(at int) error {
+	f := m.slots[at].field
+	if f == nil {
+		return nil
+	}
+	switch f.Fieldtype {
+	case "Link":
+		if f.Options == "" {
+			return fmt.Errorf("field %q: a Link needs a DocType in options", f.Fieldname)
+		}
+		if f.Options != "[Select]" { // what Frappe's form builder leaves for "not chosen yet"
+			m.links = append(m.links, linkField{slot: at, doctype: f.Options, typeSlot: -1})
+		}
+	case "Dynamic Link":
+		by, there := m.slotOf[f.Options]
+		if !there {
+			return fmt.Errorf("field %q: a Dynamic Link needs a field in options, %q is none of this DocType", f.Fieldname, f.Options)
+		}
+		m.links = append(m.links, linkField{slot: at, typeSlot: by})
+	}
+	return nil
+}
+
+// connectFetches notes for each link what is copied through it. A fetch_from that names no link field of the DocType is
+// passed over, as Frappe does.
+func (m *meta) connectFetches() {
+	for to := range m.slots {
+		f := m.slots[to].field
+		if f == nil || f.FetchFrom == "" {
+			continue
+		}
+		link, from, ok := strings.Cut(f.FetchFrom, ".")
+		if !ok || from == "" || strings.Contains(from, ".") {
+			continue
+		}
+		for i := range m.links {
+			if m.slots[m.links[i].slot].name == link {
+				m.links[i].fetches = append(m.links[i].fetches, fetch{to: to, from: from})
+			}
+		}
+	}
+}
+
+// connectSort reads sort_field and sort_order: a field, or several with their directions, by commas.
+func (m *meta) connectSort() {
+	desc := !strings.EqualFold(m.SortOrder, "asc")
+	for term := range strings.SplitSeq(m.SortField, ",") {
+		words := strings.Fields(strings.ReplaceAll(term, "`", ""))
+		if len(words) == 0 {
+			continue
+		}
+		at, there := m.slotOf[words[0]]
+		if !there {
+			continue
+		}
+		d := desc
+		if strings.Contains(m.SortField, ",") {
+			d = len(words) > 1 && strings.EqualFold(words[1], "desc")
+		}
+		m.sort = append(m.sort, sortTerm{slot: at, desc: d})
+	}
+	if len(m.sort) == 0 {
+		m.sort = []sortTerm{{slot: slotModified, desc: true}}
+	}
+}
+
+// Core's own tables: naming series and autoincrement, the values of Single DocTypes, passwords, and what was deleted.
+var (
+	counterTable  = bookkeeping("__counters", &Column{Name: "current", Type: TypeBigInt, NotNull: true, Default: "0"}, "name")
+	singleTable   = bookkeeping("__singles", &Column{Name: "value", Type: TypeLongText}, "doctype", "field")
+	passwordTable = bookkeeping("__passwords", &Column{Name: "password", Type: TypeLongText}, "doctype", "name", "fieldname")
+	deletedTable  = bookkeeping("__deleted", &Column{Name: "document", Type: TypeLongText}, "doctype", "name", "deleted")
+)
+
+// bookkeeping makes a table of one value under a key of names.
+func bookkeeping(name string, value *Column, key ...string) *Table {
+	t := &Table{Name: name}
+	for _, k := range key {
+		t.Columns = append(t.Columns, &Column{Name: k, Type: TypeVarchar, Length: 140, NotNull: true})
+	}
+	t.Key = t.Columns[:len(key):len(key)]
+	t.Columns = append(t.Columns, value)
+	return t
+}

@@ -1,0 +1,436 @@
+package frappems
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"maps"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// serveResource answers a request of Frappe's REST API v1 for documents of one DocType; name is empty for all of them.
+func (a *App) serveResource(w http.ResponseWriter, r *http.Request, res *resource, name string) error {
+	m := res.meta
+	verb := res.verb(r.Method, name)
+	need := map[string]right{"list": mayRead | maySelect, "get": mayRead, "create": mayCreate, "update": mayWrite, "delete": mayDelete}[verb]
+	if acc := accessTo(UserFrom(r.Context()), m); !acc.ever(need) && (acc.user.isGuest() || verb == "list") {
+		return acc.denied(need, "")
+	}
+	db, err := a.DB(r.Context())
+	if err != nil {
+		return err
+	}
+	switch {
+	case verb == "list":
+		return a.serveList(w, r, db, m)
+	case verb == "get":
+		return a.serveGet(w, r, db, m, name)
+	case verb == "create":
+		return a.serveCreate(w, r, db, m)
+	case verb == "delete":
+		if err := db.Delete(r.Context(), m.Name, name); err != nil {
+			return err
+		}
+		return sendJSON(w, http.StatusAccepted, []byte(`{"data":"ok"}`))
+	case r.Method == http.MethodPost:
+		return Errorf(ValidationError, "POST on a document runs one of its methods, and run_method does not name any")
+	}
+	return a.serveUpdate(w, r, db, m, name)
+}
+
+func sendJSON(w http.ResponseWriter, status int, body []byte) error {
+	w.Header()["Content-Type"] = contentJSON
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	w.Write(body) // a client that hung up is no error of ours
+	return nil
+}
+
+func (db *DB) sendDoc(w http.ResponseWriter, d *Doc) error {
+	out := d.appendDoc([]byte(`{"data":`), docView{levels: db.accessTo(d.meta).readsLevel})
+	return sendJSON(w, http.StatusOK, append(out, '}'))
+}
+
+func (a *App) serveGet(w http.ResponseWriter, r *http.Request, db *DB, m *meta, name string) error {
+	if err := a.checkParameters(r.URL.Query(), nil); err != nil {
+		return err
+	}
+	d, err := db.Get(r.Context(), m.Name, name)
+	if err != nil {
+		return err
+	}
+	return db.sendDoc(w, d)
+}
+
+func (a *App) serveCreate(w http.ResponseWriter, r *http.Request, db *DB, m *meta) error {
+	values, err := db.readValues(r, m)
+	if err != nil {
+		return err
+	}
+	var d *Doc
+	err = db.Tx(r.Context(), func(db *DB) error {
+		d = newDoc(m)
+		if err := d.assignAll(values); err != nil {
+			return err
+		}
+		return db.insert(r.Context(), d)
+	})
+	if err != nil {
+		return err
+	}
+	return db.sendDoc(w, d)
+}
+
+func (a *App) serveUpdate(w http.ResponseWriter, r *http.Request, db *DB, m *meta, name string) error {
+	values, err := db.readValues(r, m)
+	if err != nil {
+		return err
+	}
+	var d *Doc
+	err = db.Tx(r.Context(), func(db *DB) error {
+		before, err := db.load(r.Context(), m, name, UpdateLock)
+		if err != nil {
+			return err
+		}
+		d = before.clone()
+		d.before = before
+		for i, rows := range d.rows {
+			for n, row := range rows {
+				row.before = before.rows[i][n]
+			}
+		}
+		if err := d.assignAll(values); err != nil {
+			return err
+		}
+		// A name in the body is the document that Frappe would save, with the rights of the one in the path.
+		if other := d.Name(); other != before.Name() {
+			return notFound(m, other)
+		}
+		d.values[slotName] = before.values[slotName]
+		return db.save(r.Context(), d)
+	})
+	if err != nil {
+		return err
+	}
+	return db.sendDoc(w, d)
+}
+
+// readValues reads the fields that a client sends: a JSON object, a form, or either with all of them as JSON under data.
+// What says who and whose a document is cannot be sent; the user's own tenant may stand there, another is refused.
+func (db *DB) readValues(r *http.Request, m *meta) (map[string]json.RawMessage, error) {
+	values, err := readForm(r)
+	if err != nil {
+		return nil, err
+	}
+	if _, isField := m.slotOf["data"]; !isField && values["data"] != nil {
+		if nested, err := nestedObject(values["data"]); err != nil || nested != nil {
+			if err != nil {
+				return nil, err
+			}
+			values = nested
+		}
+	}
+	if raw := values["tenant_id"]; raw != nil {
+		if tenant, err := decodeValue(raw); err != nil || tenant != nil && tenant != db.tenant {
+			return nil, Errorf(PermissionError, "The tenant_id is not that of your tenant")
+		}
+	}
+	for _, never := range []string{"doctype", "owner", "creation", "modified_by", "tenant_id", "flags"} {
+		delete(values, never)
+	}
+	return values, nil
+}
+
+// nestedObject reads an object, or a text that is one; anything else is nil.
+func nestedObject(raw json.RawMessage) (map[string]json.RawMessage, error) {
+	raw = bytes.TrimSpace(raw)
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		raw = json.RawMessage(strings.TrimSpace(text))
+	}
+	if len(raw) == 0 || raw[0] != '{' {
+		return nil, nil
+	}
+	return parseObject(raw)
+}
+
+func readForm(r *http.Request) (map[string]json.RawMessage, error) {
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if kind != "application/x-www-form-urlencoded" && kind != "multipart/form-data" {
+		return readObject(r.Body)
+	}
+	var form url.Values
+	if kind == "multipart/form-data" {
+		if err := r.ParseMultipartForm(1 << 20); err != nil {
+			return nil, formProblem(err)
+		}
+		defer r.MultipartForm.RemoveAll()
+		form = r.MultipartForm.Value
+	} else {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		if form, err = url.ParseQuery(string(body)); err != nil {
+			return nil, formProblem(err)
+		}
+	}
+	values := make(map[string]json.RawMessage, len(form))
+	for key, texts := range form {
+		values[key] = jsonText(texts[0])
+	}
+	return values, nil
+}
+
+func formProblem(err error) error {
+	if e := asError(err); e.Code == RequestTooLargeError {
+		return e
+	}
+	return Errorf(ValidationError, "The form cannot be read: %s", escapeHTML(err.Error()))
+}
+
+// listArgs are the parameters of a list.
+type listArgs struct {
+	fields, filters, orFilters json.RawMessage
+	orderBy, groupBy           string
+	start, limit               int // limit 0: all
+	asDict                     bool
+}
+
+// listParameters are those that Frappe knows. Some change nothing here: distinct (which v15 ignores, too), debug, parent.
+var listParameters = []string{"fields", "filters", "or_filters", "order_by", "group_by", "limit", "limit_start",
+	"limit_page_length", "as_dict", "distinct", "debug", "parent", "doctype", "cmd", "expand"}
+
+func (a *App) serveList(w http.ResponseWriter, r *http.Request, db *DB, m *meta) error {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return Errorf(ValidationError, "The query string cannot be read: %s", escapeHTML(err.Error()))
+	}
+	args, err := a.readListArgs(query)
+	if err != nil {
+		return err
+	}
+	b, err := db.list(r.Context(), m, args)
+	if err != nil {
+		return err
+	}
+	out := append(make([]byte, 0, 4096), `{"data":[`...)
+	if b != nil {
+		if out, err = a.appendRows(r.Context(), w, out, b, args); err != nil {
+			return err
+		}
+	}
+	out = append(out, "]}"...)
+	if x := exchangeFrom(r.Context()); x.answer.status != 0 {
+		w.Write(out)
+		return nil
+	}
+	return sendJSON(w, http.StatusOK, out)
+}
+
+// readListArgs reads the parameters of a list. What cannot be used is refused: a client that gets other rows than it asked
+// for does not notice.
+func (a *App) readListArgs(query url.Values) (listArgs, error) {
+	args := listArgs{orderBy: query.Get("order_by"), groupBy: query.Get("group_by"), limit: 20, asDict: true}
+	if err := a.checkParameters(query, listParameters); err != nil {
+		return args, err
+	}
+	for name, to := range map[string]*json.RawMessage{"fields": &args.fields, "filters": &args.filters, "or_filters": &args.orFilters} {
+		if text := query.Get(name); text != "" {
+			*to = json.RawMessage(text)
+		}
+	}
+	var err error
+	for _, name := range []string{"limit", "limit_page_length"} { // the second wins
+		if args.limit, err = count(query, name, args.limit); err != nil {
+			return args, err
+		}
+	}
+	if args.start, err = count(query, "limit_start", 0); err != nil {
+		return args, err
+	}
+	switch strings.ToLower(query.Get("as_dict")) {
+	case "", "true", "1":
+	case "false", "0":
+		args.asDict = false
+	default:
+		return args, unusable("as_dict", query.Get("as_dict"), "true or false")
+	}
+	return args, nil
+}
+
+func unusable(name, text, want string) error {
+	return Errorf(DataError, "The parameter %s is %s, it must be %s", bold(name), quoteShort(text), want)
+}
+
+// count reads a number of rows.
+func count(query url.Values, name string, absent int) (int, error) {
+	text := strings.TrimSpace(query.Get(name))
+	if text == "" || text == "null" || text == "None" {
+		return absent, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return 0, unusable(name, text, "a number of rows")
+	}
+	return n, nil
+}
+
+// checkParameters refuses a parameter that is a known one misspelt: Frappe ignores it, so that a misspelt filter lists
+// everything. With Config.StrictQuery it refuses all that are not known.
+func (a *App) checkParameters(query url.Values, known []string) error {
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		if slices.Contains(known, name) {
+			continue
+		}
+		for _, k := range known {
+			if distance(strings.ToLower(name), k) <= min(2, len(name)/3) {
+				return Errorf(ValidationError, "There is no parameter %s, did you mean %s?", bold(name), bold(k))
+			}
+		}
+		if a.config.StrictQuery {
+			return Errorf(ValidationError, "There is no parameter %s", bold(name))
+		}
+	}
+	return nil
+}
+
+// distance is how many letters have to be added, dropped or changed to make b of a.
+func distance(a, b string) int {
+	if len(a) > 40 {
+		return len(a)
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			changed := diagonal + boolInt(a[i] != b[j])
+			diagonal = row[j+1]
+			row[j+1] = min(changed, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// list makes the query of a list. It is nil where nothing that was asked for may be read: then there are no rows.
+func (db *DB) list(ctx context.Context, m *meta, args listArgs) (*queryBuilder, error) {
+	if m.table == nil {
+		return nil, Errorf(ValidationError, "%s is a single document, there is no list of it", bold(m.Name))
+	}
+	b := db.newQuery(ctx, m)
+	if err := b.access.checkList(); err != nil {
+		return nil, err
+	}
+	if err := b.addListFields(args.fields); err != nil || len(b.output) == 0 {
+		return nil, err
+	}
+	where := b.access.conditions(0)
+	for _, f := range []struct {
+		raw json.RawMessage
+		op  Op
+	}{{args.filters, OpAnd}, {args.orFilters, OpOr}} {
+		if f.raw == nil {
+			continue
+		}
+		c, err := b.parseFilters(f.raw, f.op)
+		if err != nil {
+			return nil, err
+		}
+		if c.Op != OpTrue {
+			where = append(where, c)
+		}
+	}
+	b.query.Where = Cond{Op: OpAnd, Conds: where}.simple()
+	if err := b.groupBy(args.groupBy); err != nil {
+		return nil, err
+	}
+	if err := b.orderBy(args.orderBy); err != nil {
+		return nil, err
+	}
+	return b, b.setLimit(args)
+}
+
+func (b *queryBuilder) addListFields(fields json.RawMessage) error {
+	if fields != nil {
+		if err := b.addFields(fields); err != nil {
+			return err
+		}
+	}
+	if len(b.output) > 0 || b.dropped {
+		return nil
+	}
+	return b.addField("name")
+}
+
+// setLimit puts the page into the query. Without a limit there is no start either, as in Frappe, and one row more than
+// allowed is asked for, to tell that there are more.
+func (b *queryBuilder) setLimit(args listArgs) error {
+	most := b.db.app.config.MaxRows
+	if args.limit > most {
+		return tooManyRows(most)
+	}
+	if b.query.Limit, b.query.Offset = args.limit, args.start; args.limit == 0 {
+		b.query.Limit, b.query.Offset = most+1, 0
+	}
+	return nil
+}
+
+func tooManyRows(most int) error {
+	return Errorf(ValidationError, "This would be more than %d rows: ask for pages with limit_start and limit_page_length", most)
+}
+
+// flushAt is how much of a page is collected before it is sent.
+const flushAt = 64 << 10
+
+// appendRows writes rows as JSON. A page is sent in pieces as its rows come; a list without a limit only at its end,
+// when it is known not to be too long.
+func (a *App) appendRows(ctx context.Context, w http.ResponseWriter, out []byte, b *queryBuilder, args listArgs) ([]byte, error) {
+	n := 0
+	err := b.db.each(ctx, &b.query, func(row [][]byte) error {
+		if n++; n > a.config.MaxRows {
+			return tooManyRows(a.config.MaxRows)
+		}
+		if n > 1 {
+			out = append(out, ',')
+		}
+		out = appendRow(out, b.output, row, args.asDict)
+		if len(out) > flushAt && args.limit > 0 {
+			w.Header()["Content-Type"] = contentJSON
+			if _, err := w.Write(out); err != nil {
+				return err
+			}
+			out = out[:0]
+		}
+		return nil
+	})
+	return out, err
+}
+
+// appendRow writes one row, as an object or as a list of its values.
+func appendRow(out []byte, columns []column, row [][]byte, asDict bool) []byte {
+	open, shut := byte('['), byte(']')
+	if asDict {
+		open, shut = '{', '}'
+	}
+	out = append(out, open)
+	for i := range columns {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		if asDict {
+			out = append(out, columns[i].key...)
+		}
+		out = appendColumn(out, columns[i].form, columns[i].typ, row[i])
+	}
+	return append(out, shut)
+}

@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# Uses the modules as somebody outside would after a release: from a file-system module proxy that is built of this
+# tree, in empty modules outside the repository, where go.work and the replacements in go.mod play no part. README's
+# service and those of the adapters' READMEs are compiled, started and asked; the command is installed and started.
+. "$(dirname "$0")/lib.sh"
+need_go
+
+version=v$(cat VERSION)
+core=$(awk '$1 == "module" { print $2 }' go.mod)
+repo=$PWD
+tmp=$(mktemp -d)
+pid=
+cleanup() {
+	[ -z "$pid" ] || kill "$pid" 2>/dev/null || true
+	rm -rf "$tmp"
+}
+trap cleanup EXIT
+
+go -C internal/tools run ./proxy "$repo" "$tmp/proxy"
+go -C internal/tools build -o "$tmp/ask" ./ask
+
+# Other people's modules may come from the download cache of this machine; ours only from the new proxy.
+export GOPROXY="file://$tmp/proxy,file://$(go env GOMODCACHE)/cache/download,$(go env GOPROXY)"
+export GONOSUMDB="$core,$(go env GONOSUMDB)"
+export GOMODCACHE="$tmp/mod" GOBIN="$tmp/bin" GOWORK=off GOFLAGS="-mod=mod -modcacherw"
+
+# fence FILE FIRST prints the first code block of FILE whose first line begins with FIRST.
+fence() {
+	awk -v first="$2" '
+		/^```/ { if (inside && found) exit; inside = !inside; start = inside; next }
+		inside && start { found = index($0, first) == 1; start = 0 }
+		inside && found' "$1"
+}
+
+# start PROGRAM ARGUMENT... runs a server in the background and sets url when it listens.
+start() {
+	"$@" >"$tmp/log" 2>&1 &
+	pid=$!
+	url=
+	for _ in $(seq 100); do
+		url=$(grep -oE '127\.0\.0\.1:[1-9][0-9]*' "$tmp/log" | head -n 1) && break
+		kill -0 "$pid" 2>/dev/null || break
+		sleep 0.1
+	done
+	[ -n "$url" ] || fail "$1 did not start:" "$(cat "$tmp/log")"
+	url=http://$url
+}
+
+# stop ends the server and wants it to end well.
+stop() {
+	kill -TERM "$pid"
+	wait "$pid" || fail "The server ended with status $?:" "$(cat "$tmp/log")"
+	pid=
+}
+
+# ask WANT METHOD PATH [TOKEN [BODY]] sends a request and wants a piece of text in status and body of the answer.
+ask() {
+	local got
+	got=$("$tmp/ask" "$2" "$url$3" "${4-}" "${5-}")
+	case $got in
+	*"$1"*) echo "$2 $3: $1" ;;
+	*) fail "$2 $3: want $1, got: $got" ;;
+	esac
+}
+
+# try README MODULE... runs the service of a README in a new module that requires the given ones.
+try() {
+	local readme=$1 dir
+	shift
+	dir=$(mktemp -d "$tmp/try.XXXX")
+	cd "$dir"
+	fence "$readme" "package main" >main.go
+	mkdir doctypes
+	fence "$repo/README.md" '{"doctype": "DocType"' >doctypes/note.json
+	fence "$repo/README.md" '[{"user":' >users.json
+	[ -s main.go ] && [ -s doctypes/note.json ] && [ -s users.json ] || fail "$readme: the service was not found"
+	go mod init example.com/notes 2>/dev/null
+	for module; do go get "$module@$version"; done
+	go build -trimpath -o notes .
+	ADDR=127.0.0.1:0 start ./notes
+	ask '403 ' GET /api/resource/Note
+	ask '"title":"Milk"' POST /api/resource/Note "token ada:secret" '{"title": "Milk"}'
+	ask '200 {"data":[{"title":"Milk"}]}' GET '/api/resource/note?fields=["title"]' "token ada:secret"
+	stop
+	cd "$repo"
+}
+
+step "README's service"
+try "$repo/README.md" "$core"
+
+for dir in adapters/*/; do
+	dir=${dir%/}
+	step "the service of $dir/README.md"
+	try "$repo/$dir/README.md" "$core" "$core/$dir"
+done
+
+step "the command, installed"
+go install -trimpath "$core/cmd/frappems@$version"
+mkdir "$tmp/serve"
+cd "$tmp/serve"
+start "$tmp/bin/frappems" serve --addr 127.0.0.1:0
+ask '200 {"data":[{"name":' GET '/api/resource/Sales Order?limit=1' "token clerk:demo-clerk-secret"
+stop

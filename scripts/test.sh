@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Runs everything that a change has to pass. The tests come last, so that the output ends with go test's own lines.
+. "$(dirname "$0")/lib.sh"
+need_go
+need_cc
+command -v git >/dev/null || install git
+scripts/lint.sh
+step "a release, as somebody outside gets it"
+scripts/release-check.sh
+step "fuzz targets"
+FUZZTIME=${FUZZTIME:-5s} scripts/fuzz.sh
+for dir in $(modules); do
+	step "tests: $dir"
+	(cd "$dir" && go test -race -count=1 -timeout 20m ./...)
+done

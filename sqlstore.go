@@ -1,0 +1,352 @@
+package frappems
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/frappems/frappems/internal/plain"
+)
+
+// Dialect is how a database's SQL and driver differ from others. The functions may be called concurrently. An adapter
+// fills it in and calls [NewSQLStore].
+type Dialect struct {
+	// Writer is where transactions and migrations run; nil means the store's own pool. The pool of a database with one
+	// writer has one connection, so that those who wait for it queue here and give up when their context ends.
+	Writer *sql.DB
+	// Quote surrounds identifiers, and is doubled within them; 0 is '"'.
+	Quote byte
+	// MaxValues is how many values one statement can bind; inserts of more rows are split. 0 is 32,766.
+	MaxValues int
+	// Escapes says that a backslash within a literal stands for something else and is doubled.
+	Escapes bool
+	// Locks is appended to a query, by its Lock. "" locks nothing.
+	Locks [4]string
+	// Type returns the type of a column in CREATE TABLE, with its collation.
+	Type func(c *Column) string
+	// Kind is the opposite of Type: what a type is that the database names; false if it is none of ours.
+	Kind func(name string) (t ColumnType, length int, ok bool)
+	// TableOptions is appended to CREATE TABLE.
+	TableOptions string
+	// GlobalIndexes says that names of indexes are unique in the database, not in the table: they begin with the table's.
+	GlobalIndexes bool
+	// Widen, such as "MODIFY COLUMN", is how ALTER TABLE is told a column's new type. "" means that types are names only
+	// and stay; a column that is NOT NULL then stays so, too.
+	Widen string
+	// Columns is a query for all columns of all tables: table, column, type, 1 if NOT NULL or else 0, 1 if there is a
+	// default or else 0; in their order.
+	Columns string
+	// Indexes is a query for the columns of all indexes: table, index ("" for the primary key), 1 if unique or else 0,
+	// column; in the order of the index's columns.
+	Indexes string
+
+	// Bind returns what a value is bound as; nil binds its text form.
+	Bind func(c *Column, text string) (any, error)
+	// Like returns a condition with one placeholder for the pattern, in which nothing escapes % and _. The first argument
+	// is the column's SQL. nil is: column LIKE ? ESCAPE ''.
+	Like func(column string, c *Column) string
+	// Aggregate returns the SQL of Sum or Avg. nil is: SUM(column), AVG(column).
+	Aggregate func(f Func, column string, c *Column) string
+	// Pick returns the SQL of a column's value in a query that groups: for FuncValue that of the row with the lowest keys,
+	// for FuncMin and FuncMax the lowest and highest text, and of equal ones that of the row with the lowest keys. keys is
+	// the SQL of the keys and of their columns. nil is what the database does by itself.
+	Pick func(f Func, column string, c *Column, keys []string, of []*Column) string
+	// Upsert is what follows INSERT … VALUES to add the new value to the current one, if there is a row. Its argument is
+	// the column's SQL.
+	Upsert func(column string) string
+	// Error says what a driver's error is, or "".
+	Error func(err error) StoreError
+}
+
+// NewSQLStore returns a store in a database. The store owns db and closes it, and d.Writer too. How many connections it
+// may use and keep is up to the caller.
+func NewSQLStore(db *sql.DB, d Dialect) Store {
+	if d.Quote == 0 {
+		d.Quote = '"'
+	}
+	if d.MaxValues == 0 {
+		d.MaxValues = 32766
+	}
+	s := &sqlStore{db: db, writer: db, dialect: &d}
+	if d.Writer != nil {
+		s.writer = d.Writer
+	}
+	return s
+}
+
+type sqlStore struct {
+	db, writer *sql.DB
+	dialect    *Dialect
+}
+
+// sqlRunner is a *sql.DB or a *sql.Tx.
+type sqlRunner interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+func (s *sqlStore) Query(ctx context.Context, q *Query) (Rows, error) {
+	return s.query(ctx, s.db, q)
+}
+
+func (s *sqlStore) Begin(ctx context.Context) (Tx, error) {
+	tx, err := s.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, s.dialect.fail(ctx, err)
+	}
+	return &sqlTx{store: s, tx: tx}, nil
+}
+
+func (s *sqlStore) Ping(ctx context.Context) error {
+	err := s.dialect.fail(ctx, s.db.PingContext(ctx))
+	if err != nil && ctx.Err() == nil && !errors.Is(err, ErrUnavailable) {
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return err
+}
+
+func (s *sqlStore) Close() error {
+	err := s.db.Close()
+	if s.writer != s.db {
+		err = errors.Join(err, s.writer.Close())
+	}
+	return err
+}
+
+// fail makes a driver's error one of the store's. The driver's own stays within reach of errors.As.
+func (d *Dialect) fail(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if end := ctx.Err(); end != nil {
+		if errors.Is(err, end) {
+			return err
+		}
+		return fmt.Errorf("%w: %w", end, err)
+	}
+	if kind := d.Error(err); kind != "" {
+		return fmt.Errorf("%w: %w", kind, err)
+	}
+	if errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return err
+}
+
+// sqlTx is a transaction.
+type sqlTx struct {
+	store *sqlStore
+	tx    *sql.Tx
+}
+
+func (t *sqlTx) Query(ctx context.Context, q *Query) (Rows, error) {
+	return t.store.query(ctx, t.tx, q)
+}
+
+func (t *sqlTx) Commit() error {
+	return t.store.dialect.fail(context.Background(), t.tx.Commit())
+}
+
+func (t *sqlTx) Rollback() error {
+	if err := t.tx.Rollback(); err != nil && !errors.Is(err, sql.ErrTxDone) {
+		return t.store.dialect.fail(context.Background(), err)
+	}
+	return nil
+}
+
+func (t *sqlTx) Write(ctx context.Context, mutations ...Mutation) (rows int64, err error) {
+	for i := range mutations {
+		n, err := t.write(ctx, &mutations[i])
+		if err != nil {
+			return rows, err
+		}
+		rows += n
+	}
+	return rows, nil
+}
+
+func (t *sqlTx) write(ctx context.Context, m *Mutation) (int64, error) {
+	if err := m.check(); err != nil {
+		return 0, err
+	}
+	d := t.store.dialect
+	size := (d.MaxValues) / (len(m.Columns) + 1)
+	if m.Kind != InsertRows || len(m.Rows) <= size {
+		return t.run(ctx, m)
+	}
+	if size == 0 {
+		return 0, fmt.Errorf("frappems: table %s: a row of %d values is more than one statement can bind", m.Table.Name, len(m.Columns))
+	}
+	if err := t.exec(ctx, "SAVEPOINT frappems_rows"); err != nil {
+		return 0, err
+	}
+	for rows := range slices.Chunk(m.Rows, size) {
+		part := *m
+		part.Rows = rows
+		if _, err := t.run(ctx, &part); err != nil {
+			if undo := t.exec(ctx, "ROLLBACK TO SAVEPOINT frappems_rows"); undo != nil && ctx.Err() == nil {
+				return 0, errors.Join(err, undo)
+			}
+			return 0, err
+		}
+	}
+	return int64(len(m.Rows)), t.exec(ctx, "RELEASE SAVEPOINT frappems_rows")
+}
+
+func (t *sqlTx) exec(ctx context.Context, text string) error {
+	_, err := t.tx.ExecContext(ctx, text)
+	return t.store.dialect.fail(ctx, err)
+}
+
+// run runs a mutation as one statement.
+func (t *sqlTx) run(ctx context.Context, m *Mutation) (int64, error) {
+	if m.Kind == InsertRows && len(m.Rows) == 0 {
+		return 0, ctx.Err()
+	}
+	b := sqlBuilder{d: t.store.dialect, tenant: m.Tenant}
+	b.mutation(m)
+	if b.err != nil {
+		return 0, b.err
+	}
+	result, err := t.tx.ExecContext(ctx, string(b.text), b.args...)
+	if err != nil {
+		return 0, b.d.fail(ctx, err)
+	}
+	return result.RowsAffected()
+}
+
+func (t *sqlTx) Next(ctx context.Context, c Counter, n int) (int64, error) {
+	name, current, err := c.columns(n)
+	if err != nil {
+		return 0, err
+	}
+	b := sqlBuilder{d: t.store.dialect, tenant: c.Tenant}
+	b.counter(c, name, current, n)
+	if b.err != nil {
+		return 0, b.err
+	}
+	var last int64
+	err = t.tx.QueryRowContext(ctx, string(b.text), b.args...).Scan(&last)
+	return last - int64(n) + 1, b.d.fail(ctx, err)
+}
+
+// query runs a query on a connection or in a transaction.
+func (s *sqlStore) query(ctx context.Context, on sqlRunner, q *Query) (Rows, error) {
+	if err := q.check(); err != nil {
+		return nil, err
+	}
+	b := sqlBuilder{d: s.dialect, tenant: q.Tenant}
+	extra := b.query(q)
+	if b.err != nil {
+		return nil, b.err
+	}
+	rows, err := on.QueryContext(ctx, string(b.text), b.args...)
+	if err != nil {
+		return nil, s.dialect.fail(ctx, err)
+	}
+	return newSQLRows(ctx, s.dialect, rows, q.printedColumns(), extra), nil
+}
+
+// printedColumns are the columns of an answer: of a union, in place of a literal the first part's that is none, since all
+// parts that have a value there have it from columns of one type.
+func (q *Query) printedColumns() []Expr {
+	columns := slices.Clone(q.Columns)
+	for _, u := range q.Union {
+		for i := range columns {
+			if columns[i].Func == FuncLiteral {
+				columns[i] = u.Columns[i]
+			}
+		}
+	}
+	return columns
+}
+
+// sqlRows turns what a driver gives into text forms.
+type sqlRows struct {
+	ctx     context.Context
+	dialect *Dialect
+	rows    *sql.Rows
+	fields  []sqlField
+	targets []any
+	width   int    // of a row without the columns that only give it its place
+	buffer  []byte // the text forms of the row
+}
+
+// sqlField is where a value of the current row lies in the buffer. It is a sql.Scanner.
+type sqlField struct {
+	rows     *sqlRows
+	places   int // of a number, should the driver give a float
+	from, to int
+	null     bool
+}
+
+func newSQLRows(ctx context.Context, d *Dialect, rows *sql.Rows, columns []Expr, extra int) *sqlRows {
+	r := &sqlRows{ctx: ctx, dialect: d, rows: rows, width: len(columns), buffer: make([]byte, 0, 256)}
+	r.fields = make([]sqlField, len(columns)+extra)
+	r.targets = make([]any, len(r.fields))
+	for i := range r.fields {
+		r.fields[i].rows = r
+		if i < len(columns) {
+			r.fields[i].places = columns[i].printed().Type.places()
+		}
+		r.targets[i] = &r.fields[i]
+	}
+	return r
+}
+
+func (r *sqlRows) Next() bool { return r.rows.Next() }
+
+func (r *sqlRows) Err() error { return r.dialect.fail(r.ctx, r.rows.Err()) }
+
+func (r *sqlRows) Close() error { return r.dialect.fail(r.ctx, r.rows.Close()) }
+
+func (r *sqlRows) Scan(dst [][]byte) error {
+	if len(dst) != r.width {
+		return fmt.Errorf("frappems: Scan into %d values of %d", len(dst), r.width)
+	}
+	r.buffer = r.buffer[:0]
+	if err := r.rows.Scan(r.targets...); err != nil {
+		return r.dialect.fail(r.ctx, err)
+	}
+	for i := range dst {
+		f := &r.fields[i]
+		dst[i] = r.buffer[f.from:f.to:f.to]
+		if f.null {
+			dst[i] = nil
+		}
+	}
+	return nil
+}
+
+// Scan keeps the text form of a driver's value. Floats are decimals: their shortest text, rounded to the column's places.
+func (f *sqlField) Scan(value any) error {
+	b := f.rows.buffer
+	f.from, f.null = len(b), value == nil
+	switch v := value.(type) {
+	case nil:
+	case []byte:
+		b = append(b, v...)
+	case string:
+		b = append(b, v...)
+	case int64:
+		b = strconv.AppendInt(b, v, 10)
+		if f.places > 0 {
+			text, _ := plain.Number(string(b[f.from:]), f.places)
+			b = append(b[:f.from], text...)
+		}
+	case float64:
+		text, ok := plain.Number(strconv.FormatFloat(v, 'f', -1, 64), f.places)
+		if !ok {
+			return fmt.Errorf("frappems: %v is not a number that a column can have", v)
+		}
+		b = append(b, text...)
+	default:
+		return fmt.Errorf("frappems: the driver gave a %T, which has no text form", value)
+	}
+	f.rows.buffer, f.to = b, len(b)
+	return nil
+}

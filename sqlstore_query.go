@@ -1,0 +1,544 @@
+package frappems
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+)
+
+// sqlBuilder writes a statement. Identifiers are those of tables, columns and indexes that core made, quoted; every value is
+// bound. The predicate on the tenant is written with each table.
+type sqlBuilder struct {
+	d      *Dialect
+	tenant string
+	text   []byte
+	args   []any
+	names  int // how many aliases there are
+	err    error
+}
+
+func (b *sqlBuilder) add(parts ...string) {
+	for _, part := range parts {
+		b.text = append(b.text, part...)
+	}
+}
+
+// bind writes a placeholder.
+func (b *sqlBuilder) bind(v any) {
+	b.add("?")
+	b.args = append(b.args, v)
+}
+
+// value binds a column's value, given in its text form.
+func (b *sqlBuilder) value(c *Column, text string) {
+	var v any = text
+	if b.d.Bind != nil {
+		var err error
+		if v, err = b.d.Bind(c, text); err != nil && b.err == nil {
+			b.err = fmt.Errorf("frappems: column %s: %w", c.Name, err)
+		}
+	}
+	b.bind(v)
+}
+
+// quoted returns an identifier as SQL.
+func (d *Dialect) quoted(name string) string {
+	text := make([]byte, 0, len(name)+2)
+	text = append(text, d.Quote)
+	for i := 0; i < len(name); i++ {
+		if name[i] == d.Quote {
+			text = append(text, d.Quote)
+		}
+		text = append(text, name[i])
+	}
+	return string(append(text, d.Quote))
+}
+
+func (d *Dialect) column(c *Column) string {
+	if c.isTenant() {
+		return d.quoted(tenantName)
+	}
+	return d.quoted(c.Name)
+}
+
+// sqlScope is the sources that expressions can name, by their aliases.
+type sqlScope struct {
+	aliases []string
+	keys    []string // the columns of their primary keys
+	of      []*Column
+	grouped bool   // columns are those of a group
+	by      []Expr // and are the same in all of its rows if they are one of these
+}
+
+// alias names one more source.
+func (b *sqlBuilder) alias() string {
+	b.names++
+	return "t" + strconv.Itoa(b.names-1)
+}
+
+func (b *sqlBuilder) scope(t *Table) *sqlScope {
+	s := &sqlScope{}
+	b.source(s, t, b.alias())
+	return s
+}
+
+// source adds a table to a scope.
+func (b *sqlBuilder) source(s *sqlScope, t *Table, alias string) {
+	s.aliases = append(s.aliases, alias)
+	for _, c := range t.Key {
+		s.keys = append(s.keys, alias+"."+b.d.column(c))
+		s.of = append(s.of, c)
+	}
+}
+
+// query writes a query and returns how many columns it has beyond q's.
+func (b *sqlBuilder) query(q *Query) (extra int) {
+	if len(q.Union) == 0 {
+		b.part(q, -1, 0)
+		return 0
+	}
+	parts := append([]*Query{q}, q.Union...)
+	keys := 0
+	for _, part := range parts {
+		keys = max(keys, part.keys())
+	}
+	for i, part := range parts {
+		if i > 0 {
+			b.add(" UNION ALL ")
+		}
+		lock := b.d.Locks[part.Lock] != ""
+		if lock {
+			b.add("(")
+		}
+		b.part(part, i, keys)
+		if lock {
+			b.add(")")
+		}
+	}
+	b.add(" ORDER BY ")
+	for i := range keys + 1 {
+		b.comma(i)
+		b.add(strconv.Itoa(len(q.Columns) + i + 1))
+	}
+	return keys + 1
+}
+
+// keys returns how many columns give a row its place.
+func (q *Query) keys() int {
+	n := 0
+	if q.From != nil {
+		n = len(q.From.Key)
+	}
+	for _, j := range q.Joins {
+		n += len(j.Table.Key)
+	}
+	return n
+}
+
+func (b *sqlBuilder) comma(i int) {
+	if i > 0 {
+		b.add(", ")
+	}
+}
+
+// part writes a query without its union. In a union, it is the number-th part, and has columns for its place.
+func (b *sqlBuilder) part(q *Query, number, keys int) {
+	s := &sqlScope{grouped: len(q.GroupBy) > 0 || q.aggregates() || q.dedupes()}
+	if q.From != nil {
+		b.source(s, q.From, b.alias())
+	}
+	for _, j := range q.Joins {
+		b.source(s, j.Table, b.alias())
+	}
+	s.by = q.groups()
+	b.add("SELECT ")
+	if q.Distinct && !(q.dedupes() && hasColumns(q.Columns)) {
+		b.add("DISTINCT ")
+	}
+	b.list(s, q.Columns)
+	if number >= 0 {
+		b.add(", ", strconv.Itoa(number))
+		for i := range keys {
+			if b.add(", "); i < len(s.keys) {
+				b.add(s.keys[i])
+			} else {
+				b.add("NULL")
+			}
+		}
+	}
+	if q.From != nil {
+		b.from(q, s)
+		b.group(s)
+		if number < 0 {
+			b.order(q, s)
+		}
+	}
+	b.limit(q)
+	b.add(b.d.Locks[q.Lock])
+}
+
+func hasColumns(exprs []Expr) bool {
+	for _, e := range exprs {
+		if e.Func == FuncValue {
+			return true
+		}
+	}
+	return false
+}
+
+// from writes the tables and the condition.
+func (b *sqlBuilder) from(q *Query, s *sqlScope) {
+	b.add(" FROM ", b.d.quoted(q.From.Name), " AS ", s.aliases[0])
+	for i, j := range q.Joins {
+		inner := &sqlScope{aliases: s.aliases[i+1 : i+2]}
+		b.add(" LEFT JOIN ", b.d.quoted(j.Table.Name), " AS ", inner.aliases[0], " ON ")
+		b.belonging(inner, j.Column, j.Outer, &sqlScope{aliases: s.aliases[:i+1]}, &j.Where)
+	}
+	b.add(" WHERE ")
+	b.ofTenant(s.aliases[0])
+	b.also(&q.Where, s)
+}
+
+// belonging writes the condition on a table whose rows belong to a row of the scope outside.
+func (b *sqlBuilder) belonging(inner *sqlScope, c *Column, outer Expr, outside *sqlScope, where *Cond) {
+	b.ofTenant(inner.aliases[0])
+	b.add(" AND ", inner.aliases[0], ".", b.d.column(c), " = ")
+	b.expr(outside, outer)
+	b.also(where, inner)
+}
+
+func (b *sqlBuilder) ofTenant(alias string) {
+	b.add(alias, ".", b.d.quoted(tenantName), " = ")
+	b.bind(b.tenant)
+}
+
+// also writes a condition after another.
+func (b *sqlBuilder) also(c *Cond, s *sqlScope) {
+	if c.Op != OpTrue {
+		b.add(" AND ")
+		b.condition(c, s)
+	}
+}
+
+func (b *sqlBuilder) group(s *sqlScope) {
+	if !hasColumns(s.by) {
+		return
+	}
+	n := 0
+	b.add(" GROUP BY ")
+	plain := &sqlScope{aliases: s.aliases}
+	for _, e := range s.by {
+		if e.Func == FuncValue {
+			b.comma(n)
+			b.expr(plain, e)
+			n++
+		}
+	}
+}
+
+// order writes the query's order, or the one that rows have without it.
+func (b *sqlBuilder) order(q *Query, s *sqlScope) {
+	by := q.OrderBy
+	if len(by) == 0 {
+		for _, e := range s.by {
+			by = append(by, Order{Expr: e})
+		}
+	}
+	n := 0
+	for _, o := range by {
+		if o.Expr.Func == FuncLiteral {
+			continue
+		}
+		if n++; n == 1 {
+			b.add(" ORDER BY ")
+		} else {
+			b.add(", ")
+		}
+		b.expr(s, o.Expr)
+		if o.Desc {
+			b.add(" DESC")
+		}
+	}
+	if n == 0 && !s.grouped {
+		b.add(" ORDER BY ")
+		for i, key := range s.keys {
+			b.comma(i)
+			b.add(key)
+		}
+	}
+}
+
+func (b *sqlBuilder) limit(q *Query) {
+	if q.Limit == 0 && q.Offset == 0 {
+		return
+	}
+	limit := int64(q.Limit)
+	if limit == 0 {
+		limit = 1<<63 - 1
+	}
+	b.add(" LIMIT ")
+	b.bind(limit)
+	b.add(" OFFSET ")
+	b.bind(int64(q.Offset))
+}
+
+func (b *sqlBuilder) list(s *sqlScope, exprs []Expr) {
+	for i, e := range exprs {
+		b.comma(i)
+		b.expr(s, e)
+	}
+}
+
+// named returns the SQL of an expression's column.
+func (b *sqlBuilder) named(s *sqlScope, e Expr) string {
+	if e.Column == nil || e.Source < 0 || e.Source >= len(s.aliases) {
+		b.err = errors.New("frappems: an expression without a column, or on a table that the statement has not")
+		return ""
+	}
+	return s.aliases[e.Source] + "." + b.d.column(e.Column)
+}
+
+// expr writes an expression.
+func (b *sqlBuilder) expr(s *sqlScope, e Expr) {
+	switch e.Func {
+	case FuncLiteral:
+		if e.Text == nil {
+			b.add("NULL")
+		} else {
+			b.bind(*e.Text)
+		}
+		return
+	case FuncCountRows:
+		b.add("COUNT(*)")
+		return
+	}
+	name := b.named(s, e)
+	if b.err != nil {
+		return
+	}
+	if b.d.Pick != nil && s.picks(e) {
+		b.add(b.d.Pick(e.Func, name, e.Column, s.keys, s.of))
+		return
+	}
+	switch e.Func {
+	case FuncValue:
+		b.add(name)
+	case FuncCount:
+		b.add("COUNT(", name, ")")
+	case FuncCountDistinct:
+		b.add("COUNT(DISTINCT ", name, ")")
+	case FuncMin:
+		b.add("MIN(", name, ")")
+	case FuncMax:
+		b.add("MAX(", name, ")")
+	case FuncSum, FuncAvg:
+		b.sum(e, name)
+	default:
+		b.err = fmt.Errorf("frappems: an expression with the unknown function %d", e.Func)
+	}
+}
+
+// picks reports whether the rows of a group have several values for the expression, of which one must be chosen.
+func (s *sqlScope) picks(e Expr) bool {
+	text := e.Column.Type.isText()
+	switch e.Func {
+	case FuncMin, FuncMax:
+		return text
+	case FuncValue:
+		return s.grouped && (text || !slices.Contains(s.by, e))
+	}
+	return false
+}
+
+func (b *sqlBuilder) sum(e Expr, name string) {
+	switch {
+	case !e.summable():
+		b.err = errNotSummable
+	case b.d.Aggregate != nil:
+		b.add(b.d.Aggregate(e.Func, name, e.Column))
+	case e.Func == FuncSum:
+		b.add("SUM(", name, ")")
+	default:
+		b.add("AVG(", name, ")")
+	}
+}
+
+// condition writes a condition in such a way that it can stand between AND and OR.
+func (b *sqlBuilder) condition(c *Cond, s *sqlScope) {
+	switch c.Op {
+	case OpTrue:
+		b.add("1 = 1")
+	case OpAnd:
+		b.joined(c.Conds, s, " AND ", "1 = 1")
+	case OpOr:
+		b.joined(c.Conds, s, " OR ", "1 = 0")
+	case OpNotExists:
+		if c.Sub == nil {
+			b.err = errors.New("frappems: NOT EXISTS without a table")
+			return
+		}
+		inner := b.scope(c.Sub.Table)
+		b.add("NOT EXISTS (SELECT 1 FROM ", b.d.quoted(c.Sub.Table.Name), " AS ", inner.aliases[0], " WHERE ")
+		b.belonging(inner, c.Sub.Column, c.Sub.Outer, s, &c.Sub.Where)
+		b.add(")")
+	default:
+		values, err := c.operands()
+		if err != nil {
+			b.err = err
+			return
+		}
+		b.comparison(c, b.named(s, c.Expr), values)
+	}
+}
+
+// joined writes conditions as a balanced tree: databases limit how deep an expression may be.
+func (b *sqlBuilder) joined(conds []Cond, s *sqlScope, between, none string) {
+	switch len(conds) {
+	case 0:
+		b.add(none)
+	case 1:
+		b.condition(&conds[0], s)
+	default:
+		half := len(conds) / 2
+		b.add("(")
+		b.joined(conds[:half], s, between, none)
+		b.add(between)
+		b.joined(conds[half:], s, between, none)
+		b.add(")")
+	}
+}
+
+var sqlOperators = map[Op]string{
+	OpEqual: " = ", OpNotEqual: " <> ", OpLess: " < ", OpLessEqual: " <= ", OpGreater: " > ", OpGreaterEqual: " >= ",
+}
+
+// comparison writes the comparison of a column with values.
+func (b *sqlBuilder) comparison(c *Cond, name string, values []string) {
+	column := c.Expr.Column
+	switch c.Op {
+	case OpIsNull:
+		b.add(name, " IS NULL")
+	case OpIsNotNull:
+		b.add(name, " IS NOT NULL")
+	case OpLike, OpNotLike:
+		b.like(c, name, values[0])
+	case OpIn, OpNotIn:
+		b.in(c, name, values)
+	case OpBetween:
+		b.add(name, " BETWEEN ")
+		b.value(column, values[0])
+		b.add(" AND ")
+		b.value(column, values[1])
+	default:
+		operator, ok := sqlOperators[c.Op]
+		if !ok {
+			b.err = fmt.Errorf("frappems: a condition with the unknown operator %d", c.Op)
+			return
+		}
+		b.add(name, operator)
+		b.value(column, values[0])
+	}
+}
+
+func (b *sqlBuilder) like(c *Cond, name, pattern string) {
+	test := name + " LIKE ? ESCAPE ''"
+	if b.d.Like != nil {
+		test = b.d.Like(name, c.Expr.Column)
+	}
+	if c.Op == OpNotLike {
+		test = "NOT (" + test + ")"
+	}
+	b.add(test)
+	b.args = append(b.args, pattern)
+}
+
+func (b *sqlBuilder) in(c *Cond, name string, values []string) {
+	switch {
+	case len(values) > 0 && c.Op == OpIn:
+		b.add(name, " IN (")
+	case len(values) > 0:
+		b.add(name, " NOT IN (")
+	case c.Op == OpIn:
+		b.add("1 = 0")
+		return
+	default:
+		b.add("1 = 1")
+		return
+	}
+	for i, v := range values {
+		b.comma(i)
+		b.value(c.Expr.Column, v)
+	}
+	b.add(")")
+}
+
+// mutation writes a statement that changes rows.
+func (b *sqlBuilder) mutation(m *Mutation) {
+	table := b.d.quoted(m.Table.Name)
+	s := &sqlScope{aliases: []string{table}}
+	switch m.Kind {
+	case InsertRows:
+		b.insert(m.Table, m.Columns)
+		for i, row := range m.Rows {
+			b.comma(i)
+			b.add("(")
+			b.bind(m.Tenant)
+			for n, v := range row {
+				b.add(", ")
+				b.written(m.Columns[n], v)
+			}
+			b.add(")")
+		}
+		return
+	case UpdateRows:
+		b.add("UPDATE ", table, " SET ")
+		for n, v := range m.Rows[0] {
+			b.comma(n)
+			b.add(b.d.column(m.Columns[n]), " = ")
+			b.written(m.Columns[n], v)
+		}
+	case DeleteRows:
+		b.add("DELETE FROM ", table)
+	default:
+		b.err = fmt.Errorf("frappems: a mutation of the unknown kind %d", m.Kind)
+	}
+	b.add(" WHERE ")
+	b.ofTenant(table)
+	b.also(&m.Where, s)
+}
+
+func (b *sqlBuilder) insert(t *Table, columns []*Column) {
+	b.add("INSERT INTO ", b.d.quoted(t.Name), " (", b.d.quoted(tenantName))
+	for _, c := range columns {
+		b.add(", ", b.d.column(c))
+	}
+	b.add(") VALUES ")
+}
+
+// written binds a value that a row gets.
+func (b *sqlBuilder) written(c *Column, v any) {
+	text, ok := v.(string)
+	if !ok {
+		b.bind(nil)
+		return
+	}
+	text, err := c.normal(text)
+	if err != nil && b.err == nil {
+		b.err = err
+	}
+	b.value(c, text)
+}
+
+// counter writes the statement of Tx.Next, which returns the counter's new value.
+func (b *sqlBuilder) counter(c Counter, name, current *Column, n int) {
+	b.insert(c.Table, []*Column{name, current})
+	b.add("(")
+	b.bind(c.Tenant)
+	b.add(", ")
+	b.written(name, c.Name)
+	b.add(", ")
+	b.bind(int64(n))
+	column := b.d.column(current)
+	b.add(") ", b.d.Upsert(column), " RETURNING ", column)
+}
