@@ -158,9 +158,9 @@ func asError(err error) *Error {
 	return &Error{Code: InternalError, Message: "An internal error occurred", Cause: err}
 }
 
-// bold is how Frappe's messages set off a name. The name is escaped: clients show messages as HTML.
+// bold is how Frappe's messages set off a name. Names and values are escaped as text: clients show messages as HTML.
 func bold(s string) string { return "<strong>" + escapeHTML(s) + "</strong>" }
 
-var htmlEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;")
+var htmlEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 
 func escapeHTML(s string) string { return htmlEscaper.Replace(s) }

@@ -119,7 +119,8 @@ func columnText(c *Column, v any) (*string, error) {
 	if v == nil {
 		return nil, nil
 	}
-	if raw, ok := v.(json.RawMessage); ok && c.Type != TypeJSON {
+	// A list is refused in a JSON field too, as recorded (update-023); an object is not.
+	if raw, ok := v.(json.RawMessage); ok && (c.Type != TypeJSON || jsonKind(raw) == "a list") {
 		return nil, Errorf(ValidationError, "Value for %s cannot be %s", bold(c.Name), jsonKind(raw))
 	}
 	text, ok := "", true
