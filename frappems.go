@@ -49,7 +49,7 @@ type Config struct {
 	// from memory; an error is answered with 503. Nil: a tenant that Auth vouches for exists.
 	Tenants func(ctx context.Context, id string) (bool, error)
 
-	// RemoteLinks says what becomes of links to DocTypes that this service does not have. Zero: refused.
+	// RemoteLinks says what becomes of links to DocTypes that this service does not have. Zero: accepted.
 	RemoteLinks RemoteLinks
 	// SanitizeHTML makes HTML in text fields harmless. Nil: [SanitizeHTML].
 	SanitizeHTML func(string) string

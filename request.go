@@ -367,7 +367,7 @@ type envelope struct {
 func (x *exchange) write(w http.ResponseWriter, e *Error, expired bool) {
 	status := e.Code.Status()
 	if status == http.StatusInternalServerError { // whatever it says is not for the client
-		e = &Error{Code: e.Code, Message: "An internal error occurred (request " + x.id + ")"}
+		e = &Error{Code: e.Code, Message: "An internal error occurred (request id " + x.id + ")"}
 	}
 	body := envelope{Type: e.Code, Messages: serverMessages(e.messages())}
 	if expired {

@@ -100,11 +100,6 @@ func (a *App) serveUpdate(w http.ResponseWriter, r *http.Request, db *DB, m *met
 		}
 		d = before.clone()
 		d.before = before
-		for i, rows := range d.rows {
-			for n, row := range rows {
-				row.before = before.rows[i][n]
-			}
-		}
 		if err := d.assignAll(values); err != nil {
 			return err
 		}

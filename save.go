@@ -97,7 +97,7 @@ func checkTransition(a *access, d *Doc, from int64) error {
 	case to == 2:
 		need = mayCancel
 	}
-	if need != 0 && (!bool(d.meta.IsSubmittable) || !a.allows(need, toText(d.values[slotOwner]))) {
+	if need != 0 && !a.all && (!bool(d.meta.IsSubmittable) || !a.allows(need, toText(d.values[slotOwner]))) {
 		return a.denied(need, d.Name())
 	}
 	return nil

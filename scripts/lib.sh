@@ -31,7 +31,7 @@ install() {
 need_go() {
 	command -v go >/dev/null || fail "Go is missing: install it and put its bin directory into PATH."
 	local want have
-	want=$(awk '$1 == "go" { print $2 }' go.mod)
+	want=$(awk '$1 == "go" { print $2 }' go.work)
 	have=$(go env GOVERSION)
 	[ "$(printf 'go%s\n%s\n' "$want" "$have" | sort -V | head -n 1)" = "go$want" ] || fail "Go $want or newer is needed; this is $have."
 }

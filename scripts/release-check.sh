@@ -19,10 +19,12 @@ trap cleanup EXIT
 go -C internal/tools run ./proxy "$repo" "$tmp/proxy"
 go -C internal/tools build -o "$tmp/ask" ./ask
 
-# Other people's modules may come from the download cache of this machine; ours only from the new proxy.
-export GOPROXY="file://$tmp/proxy,file://$(go env GOMODCACHE)/cache/download,$(go env GOPROXY)"
-export GONOSUMDB="$core,$(go env GONOSUMDB)"
-export GOMODCACHE="$tmp/mod" GOBIN="$tmp/bin" GOWORK=off GOFLAGS="-mod=mod -modcacherw"
+# Other people's modules may come from the download cache of this machine; ours only from the new proxy, so nothing is
+# fetched from a repository directly.
+proxies=$(go env GOPROXY | sed -E 's/[,|]?direct//g')
+GOPROXY="file://$tmp/proxy,file://$(go env GOMODCACHE)/cache/download${proxies:+,$proxies}"
+GONOSUMDB="$core,$(go env GONOSUMDB)"
+export GOPROXY GONOSUMDB GOMODCACHE="$tmp/mod" GOBIN="$tmp/bin" GOWORK=off GOFLAGS=-modcacherw
 
 # fence FILE FIRST prints the first code block of FILE whose first line begins with FIRST.
 fence() {
@@ -73,7 +75,9 @@ try() {
 	mkdir doctypes
 	fence "$repo/README.md" '{"doctype": "DocType"' >doctypes/note.json
 	fence "$repo/README.md" '[{"user":' >users.json
-	[ -s main.go ] && [ -s doctypes/note.json ] && [ -s users.json ] || fail "$readme: the service was not found"
+	for file in main.go doctypes/note.json users.json; do
+		[ -s "$file" ] || fail "$readme: a code block for $file was not found"
+	done
 	go mod init example.com/notes 2>/dev/null
 	for module; do go get "$module@$version"; done
 	go build -trimpath -o notes .

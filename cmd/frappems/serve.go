@@ -34,7 +34,7 @@ func parse(e *env, command string, args []string) (*options, error) {
 	if command == "serve" {
 		set.StringVar(&o.users, "users", "", "JSON `file` of users with their keys and roles; required with --doctypes")
 		set.StringVar(&o.addr, "addr", "127.0.0.1:8000", "`host:port` to listen on")
-		set.StringVar(&o.remoteLinks, "remote-links", "refuse", "`what` to do with links to DocTypes that are not here: refuse or accept")
+		set.StringVar(&o.remoteLinks, "remote-links", "accept", "`what` to do with links to DocTypes that are not here: accept or refuse")
 		set.BoolVar(&o.noMigrate, "no-migrate", false, "leave the tables as they are, and fail if they do not fit")
 		set.BoolVar(&o.strictQuery, "strict-query", false, "refuse unknown query parameters")
 	} else {
@@ -70,11 +70,11 @@ func (o *options) config(e *env) (frappems.Config, error) {
 		StrictQuery: o.strictQuery,
 	}
 	switch o.remoteLinks {
-	case "", "refuse":
-	case "accept":
-		c.RemoteLinks = frappems.AcceptRemoteLinks
+	case "", "accept":
+	case "refuse":
+		c.RemoteLinks = frappems.RefuseRemoteLinks
 	default:
-		return c, usageError(fmt.Sprintf("--remote-links %s: want refuse or accept", o.remoteLinks))
+		return c, usageError(fmt.Sprintf("--remote-links %s: want accept or refuse", o.remoteLinks))
 	}
 	files := exampleDocTypes()
 	if !o.isExample() {

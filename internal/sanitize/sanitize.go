@@ -1,4 +1,4 @@
-package frappems
+package sanitize
 
 import (
 	"encoding/json"
@@ -8,18 +8,22 @@ import (
 	"strings"
 )
 
-// SanitizeHTML returns what Frappe 15 stores for the text s: listed elements, attributes, CSS properties and URL
-// schemes stay, every other tag becomes text, and the result is well-formed. Valid JSON and a text without tags
-// come back unchanged, as in Frappe, so a caller must not show JSON as HTML. Markup is never copied: it is read
+// HTML returns what Frappe 15 stores for the text s: listed elements, attributes, CSS properties and URL
+// schemes stay, every other tag becomes text, and the result is well-formed. A text without tags comes back unchanged.
+// Valid JSON, which Frappe lets through as it is, stays the same value, but markup in its strings is written with JSON's
+// escapes, so that it does nothing where it is shown as HTML. Markup is never copied: it is read
 // as a browser reads it and written anew from the tables below, nested only in ways that a browser reads back as
 // the same tree. Sanitising twice equals sanitising once, and the time is linear. It differs from Frappe where
 // Frappe trusts more: <style>, the href of <link>, url() in CSS, xlink attributes, and comments with markup in
 // them do not stay; an unfinished or stray tag never stays raw; '>' is escaped in attributes too. Misplaced
 // elements (text between table rows, a block that outlives its bold run, HTML in SVG) end up balanced but
-// elsewhere than html5lib puts them. SanitizeHTML is safe for concurrent use.
-func SanitizeHTML(s string) string {
-	if !strings.Contains(s, "<") || json.Valid([]byte(s)) {
+// elsewhere than html5lib puts them. HTML is safe for concurrent use.
+func HTML(s string) string {
+	if !strings.Contains(s, "<") {
 		return s
+	}
+	if json.Valid([]byte(s)) {
+		return inertJSON(s)
 	}
 	text := strings.ToValidUTF8(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(s), "\uFFFD")
 	c := &htmlCleaner{rest: text, spare: len(text) + 1024, fresh: -1}
@@ -38,6 +42,16 @@ func SanitizeHTML(s string) string {
 		return s
 	}
 	return c.out.String()
+}
+
+// inertJSON writes the angle brackets of JSON, which only its strings can have, as escapes where they could begin a tag.
+func inertJSON(s string) string {
+	for i := 0; i+1 < len(s); i++ {
+		if c := s[i+1] | 0x20; s[i] == '<' && (c >= 'a' && c <= 'z' || strings.IndexByte("/!?", s[i+1]) >= 0) {
+			return strings.NewReplacer("<", `\u003c`, ">", `\u003e`).Replace(s)
+		}
+	}
+	return s
 }
 
 // htmlDepth bounds the open elements; a tag beyond it becomes text.
@@ -122,7 +136,7 @@ type htmlFrame struct {
 	foreign   string // "svg" or "math" inside those
 }
 
-// htmlCleaner is the state of one SanitizeHTML.
+// htmlCleaner is the state of one HTML.
 type htmlCleaner struct {
 	rest   string // the input still to be read
 	out    strings.Builder
@@ -611,7 +625,7 @@ func cutCSS(s string) (decl, rest string, ok bool) {
 	return b.String(), s[min(i+1, len(s)):], ok && depth == 0
 }
 
-// escapeHTML writes s as text (quote is 0) or as an attribute's value. A character reference that Frappe would
+// writeEscaped writes s as text (quote is 0) or as an attribute's value. A character reference that Frappe would
 // keep stays; the one rule of ours is that it must stand for a character that may also stand there itself.
 func writeEscaped(b *strings.Builder, s string, quote byte) {
 	for i := 0; i < len(s); i++ {
