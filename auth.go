@@ -231,7 +231,7 @@ func (e *tokenEntry) check() error {
 	case e.User == "":
 		return errors.New("user is missing")
 	case e.User == guestName:
-		return errors.New("Guest is who has no credentials")
+		return errors.New(`"Guest" is who has no credentials`)
 	case (e.Key == "") != (e.Secret == ""):
 		return errors.New("api_key and api_secret go together")
 	case e.Key == "" && e.Bearer == "":

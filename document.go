@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 	"strconv"
 	"unicode/utf8"
 )
@@ -75,6 +74,9 @@ func (d *Doc) assign(field string, raw json.RawMessage) error {
 		v, err := decodeValue(raw)
 		if err != nil {
 			return Errorf(DataError, "The value for %s is not valid: %v", bold(field), err)
+		}
+		if odd, ok := v.(json.RawMessage); ok && d.meta.slots[at].column.Type != TypeJSON {
+			return Errorf(ValidationError, "Value for %s cannot be %s", bold(field), jsonKind(odd))
 		}
 		d.values[at] = v
 		return nil
@@ -173,18 +175,15 @@ func appendEscape(out []byte, r rune) []byte {
 	return append(out, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
 }
 
-// readObject reads the JSON object that a body holds; an empty body is an empty object.
-func readObject(body io.Reader) (map[string]json.RawMessage, error) {
-	data, err := io.ReadAll(body)
-	if err != nil {
-		return nil, err
-	}
-	return parseObject(data)
-}
+var errNotUTF8 = Errorf(ValidationError, "The body is not text in UTF-8")
 
+// parseObject reads the JSON object that a body holds; an empty body is an empty object.
 func parseObject(data []byte) (map[string]json.RawMessage, error) {
-	if len(bytes.TrimSpace(data)) == 0 {
+	switch {
+	case len(bytes.TrimSpace(data)) == 0:
 		return map[string]json.RawMessage{}, nil
+	case !utf8.Valid(data):
+		return nil, errNotUTF8
 	}
 	var object map[string]json.RawMessage
 	if err := json.Unmarshal(data, &object); err != nil || object == nil {

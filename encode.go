@@ -10,48 +10,22 @@ import (
 // One encoder writes all JSON of documents: from rows as they come out of a store (appendColumn), which allocates
 // nothing, and from documents in memory (appendValue).
 
-// jsonKind says how a column's text form stands in JSON.
-type jsonForm uint8
-
-const (
-	jsonString  jsonForm = iota
-	jsonInt              // as it is
-	jsonFloat            // trailing zeros cut, at least one place
-	jsonMoment           // a datetime or time, as Python prints it
-	jsonRawNull          // always null
-)
-
-func formOf(c *Column) jsonForm {
-	switch c.Type {
-	case TypeInt, TypeBigInt, TypeCheck:
-		return jsonInt
-	case TypeDecimal, TypeRating:
-		return jsonFloat
-	case TypeDatetime, TypeTime:
-		return jsonMoment
-	}
-	return jsonString
-}
-
 // appendColumn writes a value in its column's text form; nil is null.
-func appendColumn(out []byte, form jsonForm, typ ColumnType, text []byte) []byte {
+func appendColumn(out []byte, typ ColumnType, text []byte) []byte {
 	if text == nil {
 		return append(out, "null"...)
 	}
-	switch form {
-	case jsonInt:
+	switch typ {
+	case TypeInt, TypeBigInt, TypeCheck:
 		return append(out, text...)
-	case jsonFloat:
+	case TypeDecimal, TypeRating:
 		return appendDecimal(out, text)
-	case jsonMoment:
+	case TypeDatetime, TypeTime:
 		text = bytes.TrimSuffix(text, []byte(".000000"))
 		if typ == TypeTime {
 			text = bytes.TrimPrefix(text, []byte("0"))
 		}
-		out = append(append(append(out, '"'), text...), '"')
-		return out
-	case jsonRawNull:
-		return append(out, "null"...)
+		return append(append(append(out, '"'), text...), '"')
 	}
 	return appendString(out, text)
 }

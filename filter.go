@@ -3,8 +3,10 @@ package frappems
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -36,7 +38,11 @@ func (b *queryBuilder) parseFilters(raw json.RawMessage, op Op) (Cond, error) {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
 	var v any
-	if err := decoder.Decode(&v); err != nil {
+	err := decoder.Decode(&v)
+	if err == nil && len(bytes.TrimSpace(raw[decoder.InputOffset():])) > 0 {
+		err = errors.New("something follows the JSON value")
+	}
+	if err != nil {
 		return Cond{}, Errorf(ValidationError, "The filters are not valid JSON: %v", jsonProblem(raw, err))
 	}
 	switch v := v.(type) {
@@ -92,7 +98,10 @@ func (b *queryBuilder) filterList(list []any, op Op, depth int) (Cond, error) {
 		return Cond{}, Errorf(ValidationError, "The filters are nested deeper than %d levels", maxDepth)
 	}
 	if f, ok := asFilter(list); ok {
-		return b.condition(f)
+		_, isField := b.meta.slotOf[f.field]
+		if depth > 0 || isField || len(list) > 2 && isOperator(f.operator) { // else these are names
+			return b.condition(f)
+		}
 	}
 	if !slices.ContainsFunc(list, isNested) && len(list) > 0 {
 		return b.condition(filter{field: "name", operator: "in", value: plainValue(list)})
@@ -249,6 +258,9 @@ func (b *queryBuilder) compareCondition(r *ref, f filter, operator string) (Cond
 	if _, list := f.value.([]any); list {
 		return Cond{}, b.badValue(f)
 	}
+	if f.value == nil && isNumeric(r.column.Type) {
+		f.value = int64(0)
+	}
 	if f.value == nil {
 		return b.nullCondition(r, op), nil
 	}
@@ -361,12 +373,20 @@ func (b *queryBuilder) filterText(c *Column, f filter, v any) (string, error) {
 	if b.values++; b.values > maxValues {
 		return "", Errorf(ValidationError, "The filters have more than %d values", maxValues)
 	}
-	if c.Type == TypeInt || c.Type == TypeBigInt || c.Type == TypeCheck {
-		n := toFloat(v)
-		if n != float64(int64(n)) {
-			return decimalText(n, 9), nil // no integer equals it, but it can be less or greater
+	if isNumeric(c.Type) {
+		whole, ok := v.(int64)
+		if s, isText := v.(string); isText {
+			n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
+			whole, ok = n, err == nil
 		}
-		return toText(int64(n)), nil
+		text := decimalText(toFloat(v), 9)
+		if ok {
+			text = toText(whole) // a float does not hold all of them
+		}
+		if text == "" {
+			return "", b.badValue(f)
+		}
+		return text, nil
 	}
 	if c.Type == TypeJSON {
 		return toText(v), nil
@@ -445,12 +465,12 @@ func (r *ref) isSet() Cond {
 	return Cond{Op: OpNotEqual, Expr: r.expr, Values: []string{fallbackOf(r.column.Type)}}
 }
 
+// isNotSet: NULL or the empty text. A number that is 0 is neither set nor not set, as MariaDB compares it with an empty text.
 func (r *ref) isNotSet() Cond {
-	null := Cond{Op: OpIsNull, Expr: r.expr}
-	if !isText(r.column.Type) && !isNumeric(r.column.Type) {
-		return null
+	if !isText(r.column.Type) {
+		return Cond{Op: OpIsNull, Expr: r.expr}
 	}
-	return orNull(Cond{Op: OpEqual, Expr: r.expr, Values: []string{fallbackOf(r.column.Type)}})
+	return orNull(Cond{Op: OpEqual, Expr: r.expr, Values: []string{""}})
 }
 
 // betweenCondition is between two values; dates on a Datetime are whole days, and a missing end is today's.

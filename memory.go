@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 )
 
@@ -15,7 +16,7 @@ import (
 // writer: Begin waits until the transaction before has ended. Readers wait for nobody and see what was committed when
 // their query began.
 func NewMemoryStore() Store {
-	s := &memoryStore{turn: make(chan struct{}, 1), seed: maphash.MakeSeed()}
+	s := &memoryStore{turn: make(chan struct{}, 1), done: make(chan struct{}), seed: maphash.MakeSeed()}
 	s.committed.Store(&memoryData{})
 	return s
 }
@@ -29,7 +30,8 @@ type memoryStore struct {
 	turn      chan struct{} // full while there is a writer
 	seed      maphash.Seed
 	committed atomic.Pointer[memoryData]
-	closed    atomic.Bool
+	closing   sync.Once
+	done      chan struct{} // closed by Close
 }
 
 // memoryData is all tables by name. Once others can see it, neither it nor what it leads to is changed.
@@ -57,9 +59,18 @@ type memoryRow struct {
 	cells []cell
 }
 
+func (s *memoryStore) closed() bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // Query runs a statement on what is committed.
 func (s *memoryStore) Query(ctx context.Context, q *Query) (Rows, error) {
-	if s.closed.Load() {
+	if s.closed() {
 		return nil, errClosed
 	}
 	return s.committed.Load().query(ctx, q)
@@ -74,8 +85,10 @@ func (s *memoryStore) lock(ctx context.Context) error {
 	case s.turn <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-s.done:
+		return errClosed
 	}
-	if s.closed.Load() {
+	if s.closed() {
 		<-s.turn
 		return errClosed
 	}
@@ -90,15 +103,17 @@ func (s *memoryStore) Begin(ctx context.Context) (Tx, error) {
 }
 
 func (s *memoryStore) Ping(ctx context.Context) error {
-	if s.closed.Load() {
+	if s.closed() {
 		return errClosed
 	}
 	return ctx.Err()
 }
 
 func (s *memoryStore) Close() error {
-	s.closed.Store(true)
-	s.committed.Store(&memoryData{})
+	s.closing.Do(func() {
+		close(s.done)
+		s.committed.Store(&memoryData{})
+	})
 	return nil
 }
 
@@ -114,7 +129,7 @@ func (tx *memoryTx) usable(ctx context.Context) error {
 	switch {
 	case tx.store == nil:
 		return errTxDone
-	case tx.store.closed.Load():
+	case tx.store.closed():
 		return errClosed
 	case tx.ctx.Err() != nil:
 		return tx.ctx.Err()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/frappems/frappems/internal/plain"
@@ -291,32 +292,21 @@ func (l *memoryLookup) find(t memoryTuple) ([]*memoryRow, error) {
 	if value.null {
 		return nil, nil
 	}
-	if l.column.Type.isNumber() && !l.other.Type.isNumber() {
-		number, ok := plain.Number(value.s, 9)
-		if !ok {
-			return nil, nil
-		}
-		value.s = number
+	if l.column.Type.isNumber() && !l.other.Type.isNumber() && value.s != l.column.printed(value.s) {
+		return nil, nil
 	}
-	var fixed map[int][]string
-	if l.column.Type.isNumber() || !l.other.Type.isNumber() {
-		fixed = map[int][]string{}
-		for place, values := range l.fixed {
-			fixed[place] = values
-		}
-		fixed[l.place] = []string{value.s}
-	}
+	fixed := maps.Clone(l.fixed)
+	fixed[l.place] = []string{value.s}
 	return l.run.filter(l.run.scan(l.table, fixed), func(t memoryTuple) bool {
 		have := t[0].cells[l.place]
 		return !have.null && l.equal(have.s, value.s) && l.where(t)
 	})
 }
 
-// equal compares a value of the table with one of the outer expression: as numbers if either is one.
+// equal compares a value of the table with one of the outer expression. A text equals a number if it is the number's text.
 func (l *memoryLookup) equal(have, outer string) bool {
 	if !l.column.Type.isNumber() && l.other.Type.isNumber() {
-		number, ok := plain.Number(have, 9)
-		return ok && plain.Compare(number, outer) == 0
+		return have == outer
 	}
 	return l.column.compare(have, outer) == 0
 }

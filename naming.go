@@ -127,17 +127,14 @@ func (n *names) bySeriesField(d *Doc) (string, error) {
 		return "", Errorf(ValidationError, "Naming Series cannot be %s. It should be one of \"%s\"", quoteShort(series), escapeHTML(strings.Join(options, `", "`)))
 	}
 	d.set("naming_series", series)
-	return n.bySeries(d, series)
+	return n.bySeries(d, series+".#####") // only the first digits count
 }
 
 // bySeries names by a pattern of parts between dots: # for the digits of a number that counts per tenant and prefix,
 // YY, YYYY, MM, DD, WW, timestamp, a field of the document with or without braces, anything else for itself.
 func (n *names) bySeries(d *Doc, series string) (string, error) {
-	if !strings.Contains(series, "#") {
-		series += ".#####"
-	}
-	if !seriesPattern.MatchString(series) {
-		return "", Errorf(ValidationError, "Special Characters except '-', '#', '.', '/', '{' and '}' not allowed in naming series %s", bold(series))
+	if !strings.Contains(series, ".") || !seriesPattern.MatchString(series) {
+		return "", Errorf(ValidationError, "The naming series %s needs a dot before its digits, and may have no special characters except '-', '#', '.', '/', '{' and '}'", bold(series))
 	}
 	name, numbered := "", false
 	for part := range strings.SplitSeq(series, ".") {
@@ -259,7 +256,7 @@ func checkDocumentName(m *meta, name string) (string, error) {
 		return "", Errorf(NameError, "There were some errors setting the name, please contact the administrator")
 	case name == m.Name && !bool(m.IsSingle):
 		return "", Errorf(NameError, "Name of %s cannot be %s", escapeHTML(m.Name), escapeHTML(name))
-	case strings.ContainsAny(name, "<>"):
+	case strings.ContainsAny(name, "<>\x00"):
 		return "", Errorf(NameError, "Name cannot contain special characters like '<', '>'")
 	}
 	return name, nil

@@ -90,7 +90,7 @@ func (a *access) ever(r right) bool { return (a.always|a.own)&r != 0 }
 
 // allows says whether the user has the right for a document with this owner. User Permissions are another check.
 func (a *access) allows(r right, owner string) bool {
-	return a.always&r != 0 || a.own&r != 0 && strings.EqualFold(owner, a.user.Name)
+	return a.always&r != 0 || a.own&r != 0 && CompareText(owner, a.user.Name) == 0
 }
 
 func (a *access) readsLevel(level int) bool  { return level < 64 && a.readLevels&(1<<level) != 0 }
@@ -117,8 +117,11 @@ func (a *access) checkList() error {
 	return nil
 }
 
-// onlySelects says whether the user may list but not read: then names, titles and search fields are all there is.
-func (a *access) onlySelects() bool { return !a.ever(mayRead) }
+// onlySelects says whether lists have documents that the user may not read: then names, titles and search fields are all
+// there is.
+func (a *access) onlySelects() bool {
+	return a.always&mayRead == 0 && (a.always&maySelect != 0 || a.own&mayRead == 0)
+}
 
 // reads says whether the user may read a slot in lists.
 func (a *access) reads(at int) bool {

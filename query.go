@@ -47,7 +47,6 @@ func (r *ref) field() *Field { return r.meta.slots[r.at].field }
 type column struct {
 	name string
 	key  []byte
-	form jsonForm
 	typ  ColumnType
 }
 
@@ -136,14 +135,23 @@ func (b *queryBuilder) readable(name string) (*ref, error) {
 	return r, nil
 }
 
-// resolveFilter finds the column of a filter, whose DocType may be a child table of the list's.
+// resolveFilter finds the column of a filter. A field that the DocType does not have may be one of a child table.
 func (b *queryBuilder) resolveFilter(f filter) (*ref, error) {
-	if f.doctype == "" || f.doctype == b.meta.Name {
-		return b.readable(f.field)
+	m := b.meta
+	if f.doctype != "" {
+		m = b.db.app.registry.lookup(f.doctype)
+	} else if _, own := m.slotOf[f.field]; !own {
+		for _, t := range b.meta.tables {
+			if at := t.child.slotOf[f.field]; m == b.meta && t.child.slots[at].field != nil {
+				m = t.child
+			}
+		}
 	}
-	m := b.db.app.registry.lookup(f.doctype)
-	if m == nil {
+	switch m {
+	case nil:
 		return nil, Errorf(DoesNotExistError, "DocType %s not found", escapeHTML(f.doctype))
+	case b.meta:
+		return b.readable(f.field)
 	}
 	return b.readable("`tab" + m.Name + "`.`" + strings.ReplaceAll(f.field, ".", "") + "`")
 }
@@ -155,17 +163,26 @@ func (b *queryBuilder) joinChild(m *meta) (int, error) {
 			return i + 1, nil
 		}
 	}
-	at := slices.IndexFunc(b.meta.tables, func(t tableField) bool { return t.child == m })
-	if at < 0 {
+	var known, readable []string
+	for _, t := range b.meta.tables {
+		if t.child == m {
+			known = append(known, t.field.Fieldname)
+			if b.access.readsLevel(int(t.field.Permlevel)) && !b.access.onlySelects() {
+				readable = append(readable, t.field.Fieldname)
+			}
+		}
+	}
+	switch {
+	case known == nil:
 		return 0, Errorf(DataError, "%s is not a child table of %s", bold(m.Name), bold(b.meta.Name))
+	case readable == nil:
+		return 0, notPermitted(known[0])
 	}
-	if !b.access.readsLevel(int(b.meta.tables[at].field.Permlevel)) {
-		return 0, notPermitted(b.meta.tables[at].field.Fieldname)
-	}
-	parenttype := Expr{Column: m.slots[m.slotOf["parenttype"]].column}
+	column := func(name string) Expr { return Expr{Column: m.slots[m.slotOf[name]].column} }
 	b.query.Joins = append(b.query.Joins, Join{
-		Table: m.table, Column: m.slots[m.slotOf["parent"]].column, Outer: Expr{Column: b.meta.slots[slotName].column},
-		Where: Cond{Op: OpEqual, Expr: parenttype, Values: []string{b.meta.Name}},
+		Table: m.table, Column: column("parent").Column, Outer: Expr{Column: b.meta.slots[slotName].column},
+		Where: Cond{Op: OpAnd, Conds: []Cond{{Op: OpEqual, Expr: column("parenttype"), Values: []string{b.meta.Name}},
+			{Op: OpIn, Expr: column("parentfield"), Values: readable}}},
 	})
 	b.sources = append(b.sources, source{meta: m, access: b.access, link: -1})
 	return len(b.sources), nil
@@ -210,14 +227,14 @@ func (b *queryBuilder) expression(text string) (e Expr, c column, ok bool, err e
 		if err != nil {
 			return e, c, false, err
 		}
-		return r.expr, column{name: r.name(), form: formOf(r.column), typ: r.column.Type}, r.reads, nil
+		return r.expr, column{name: r.name(), typ: r.column.Type}, r.reads, nil
 	}
 	fn, known := aggregates[strings.ToLower(strings.TrimSpace(name))]
 	argument, closed := strings.CutSuffix(strings.TrimSpace(argument), ")")
 	if !known || !closed {
 		return e, c, false, Errorf(DataError, "Use of sub-query or function is restricted: %s", quoteShort(text))
 	}
-	c = column{name: text, form: jsonInt, typ: TypeBigInt}
+	c = column{name: text, typ: TypeBigInt}
 	if strings.TrimSpace(argument) == "*" && fn == FuncCount {
 		return Expr{Func: FuncCountRows}, c, true, nil
 	}
@@ -233,9 +250,9 @@ func (b *queryBuilder) expression(text string) (e Expr, c column, ok bool, err e
 		if !isNumeric(r.column.Type) {
 			return e, c, false, Errorf(DataError, "%s needs a number, %s is none", bold(name), bold(r.name()))
 		}
-		c.form, c.typ = jsonFloat, TypeDecimal
+		c.typ = TypeDecimal
 	case FuncMin, FuncMax:
-		c.form, c.typ = formOf(r.column), r.column.Type
+		c.typ = r.column.Type
 	}
 	r.expr.Func = fn
 	return r.expr, c, r.reads, nil
@@ -253,7 +270,7 @@ func (b *queryBuilder) addField(text string) error {
 		return b.addAllFields()
 	}
 	if slices.Contains([]string{"_user_tags", "_comments", "_assign", "_liked_by", "_seen"}, text) {
-		b.addOutput(Expr{Func: FuncLiteral}, column{name: text, form: jsonRawNull})
+		b.addOutput(Expr{Func: FuncLiteral}, column{name: text})
 		return nil
 	}
 	e, c, ok, err := b.expression(text)
@@ -295,7 +312,7 @@ func (b *queryBuilder) addAllFields() error {
 	for i := range b.meta.slots {
 		if b.access.reads(i) {
 			c := b.meta.slots[i].column
-			b.addOutput(Expr{Column: c}, column{name: c.Name, form: formOf(c), typ: c.Type})
+			b.addOutput(Expr{Column: c}, column{name: c.Name, typ: c.Type})
 		}
 	}
 	return nil
@@ -378,7 +395,7 @@ func (b *queryBuilder) orderBy(text string) error {
 // sortExpression is a column or aggregate to sort or group by, or the alias of one that is in the answer.
 func (b *queryBuilder) sortExpression(text string) (Expr, error) {
 	for i, c := range b.output {
-		if c.name == strings.Trim(text, "`") && b.query.Columns[i].Func != FuncLiteral {
+		if c.name == unquoted(text) && b.query.Columns[i].Func != FuncLiteral {
 			return b.query.Columns[i], nil
 		}
 	}

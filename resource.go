@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // serveResource answers a request of Frappe's REST API v1 for documents of one DocType; name is empty for all of them.
@@ -52,8 +53,14 @@ func sendJSON(w http.ResponseWriter, status int, body []byte) error {
 	return nil
 }
 
+// sendDoc answers with a document: of one that the user could change but may not read, without its values.
 func (db *DB) sendDoc(w http.ResponseWriter, d *Doc) error {
-	out := d.appendDoc([]byte(`{"data":`), docView{levels: db.accessTo(d.meta).readsLevel})
+	a := db.accessTo(d.meta)
+	levels := a.readsLevel
+	if !d.isNew && !a.allows(mayRead, toText(d.values[slotOwner])) {
+		levels = func(int) bool { return false }
+	}
+	out := d.appendDoc([]byte(`{"data":`), docView{levels: levels})
 	return sendJSON(w, http.StatusOK, append(out, '}'))
 }
 
@@ -155,29 +162,36 @@ func nestedObject(raw json.RawMessage) (map[string]json.RawMessage, error) {
 	return parseObject(raw)
 }
 
+// readForm reads a body: JSON, whatever its content type says, as Frappe does, or a form, which the query is part of.
 func readForm(r *http.Request) (map[string]json.RawMessage, error) {
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if kind != "application/x-www-form-urlencoded" && kind != "multipart/form-data" {
-		return readObject(r.Body)
-	}
-	var form url.Values
+	form := r.URL.Query()
 	if kind == "multipart/form-data" {
 		if err := r.ParseMultipartForm(1 << 20); err != nil {
 			return nil, formProblem(err)
 		}
 		defer r.MultipartForm.RemoveAll()
-		form = r.MultipartForm.Value
+		maps.Copy(form, r.MultipartForm.Value)
 	} else {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			return nil, err
 		}
-		if form, err = url.ParseQuery(string(body)); err != nil {
+		body = bytes.TrimSpace(body)
+		if len(body) > 0 && (kind != "application/x-www-form-urlencoded" || body[0] == '{') {
+			return parseObject(body)
+		}
+		sent, err := url.ParseQuery(string(body))
+		if err != nil {
 			return nil, formProblem(err)
 		}
+		maps.Copy(form, sent)
 	}
 	values := make(map[string]json.RawMessage, len(form))
 	for key, texts := range form {
+		if !utf8.ValidString(key + texts[0]) {
+			return nil, errNotUTF8
+		}
 		values[key] = jsonText(texts[0])
 	}
 	return values, nil
@@ -425,7 +439,7 @@ func appendRow(out []byte, columns []column, row [][]byte, asDict bool) []byte {
 		if asDict {
 			out = append(out, columns[i].key...)
 		}
-		out = appendColumn(out, columns[i].form, columns[i].typ, row[i])
+		out = appendColumn(out, columns[i].typ, row[i])
 	}
 	return append(out, shut)
 }

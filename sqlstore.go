@@ -24,6 +24,8 @@ type Dialect struct {
 	MaxValues int
 	// Escapes says that a backslash within a literal stands for something else and is doubled.
 	Escapes bool
+	// Exact is appended to a comparison of texts that is to be byte by byte.
+	Exact string
 	// Locks is appended to a query, by its Lock. "" locks nothing.
 	Locks [4]string
 	// Type returns the type of a column in CREATE TABLE, with its collation.
@@ -72,6 +74,7 @@ func NewSQLStore(db *sql.DB, d Dialect) Store {
 		d.MaxValues = 32766
 	}
 	s := &sqlStore{db: db, writer: db, dialect: &d}
+	s.open, s.close = context.WithCancel(context.Background())
 	if d.Writer != nil {
 		s.writer = d.Writer
 	}
@@ -81,6 +84,8 @@ func NewSQLStore(db *sql.DB, d Dialect) Store {
 type sqlStore struct {
 	db, writer *sql.DB
 	dialect    *Dialect
+	open       context.Context // ends with close
+	close      context.CancelFunc
 }
 
 // sqlRunner is a *sql.DB or a *sql.Tx.
@@ -94,14 +99,24 @@ func (s *sqlStore) Query(ctx context.Context, q *Query) (Rows, error) {
 }
 
 func (s *sqlStore) Begin(ctx context.Context) (Tx, error) {
-	tx, err := s.writer.BeginTx(ctx, nil)
+	if s.open.Err() != nil {
+		return nil, errClosed
+	}
+	life, end := context.WithCancel(ctx)
+	stop := context.AfterFunc(s.open, end)
+	tx, err := s.writer.BeginTx(life, nil)
 	if err != nil {
+		stop()
+		end()
 		return nil, s.dialect.fail(ctx, err)
 	}
-	return &sqlTx{store: s, tx: tx}, nil
+	return &sqlTx{store: s, tx: tx, release: func() { stop(); end() }}, nil
 }
 
 func (s *sqlStore) Ping(ctx context.Context) error {
+	if s.open.Err() != nil {
+		return errClosed
+	}
 	err := s.dialect.fail(ctx, s.db.PingContext(ctx))
 	if err != nil && ctx.Err() == nil && !errors.Is(err, ErrUnavailable) {
 		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -110,6 +125,7 @@ func (s *sqlStore) Ping(ctx context.Context) error {
 }
 
 func (s *sqlStore) Close() error {
+	s.close()
 	err := s.db.Close()
 	if s.writer != s.db {
 		err = errors.Join(err, s.writer.Close())
@@ -139,8 +155,9 @@ func (d *Dialect) fail(ctx context.Context, err error) error {
 
 // sqlTx is a transaction.
 type sqlTx struct {
-	store *sqlStore
-	tx    *sql.Tx
+	store   *sqlStore
+	tx      *sql.Tx
+	release func() // gives up the context that ends when the store is closed
 }
 
 func (t *sqlTx) Query(ctx context.Context, q *Query) (Rows, error) {
@@ -148,10 +165,16 @@ func (t *sqlTx) Query(ctx context.Context, q *Query) (Rows, error) {
 }
 
 func (t *sqlTx) Commit() error {
+	defer t.release()
+	if t.store.open.Err() != nil {
+		t.tx.Rollback()
+		return errClosed
+	}
 	return t.store.dialect.fail(context.Background(), t.tx.Commit())
 }
 
 func (t *sqlTx) Rollback() error {
+	defer t.release()
 	if err := t.tx.Rollback(); err != nil && !errors.Is(err, sql.ErrTxDone) {
 		return t.store.dialect.fail(context.Background(), err)
 	}
@@ -241,6 +264,12 @@ func (s *sqlStore) query(ctx context.Context, on sqlRunner, q *Query) (Rows, err
 	}
 	b := sqlBuilder{d: s.dialect, tenant: q.Tenant}
 	extra := b.query(q)
+	if s.open.Err() != nil {
+		return nil, errClosed
+	}
+	if b.err == nil && len(b.args) > s.dialect.MaxValues {
+		b.err = fmt.Errorf("frappems: a query with %d values, of which this database takes %d", len(b.args), s.dialect.MaxValues)
+	}
 	if b.err != nil {
 		return nil, b.err
 	}
@@ -248,21 +277,7 @@ func (s *sqlStore) query(ctx context.Context, on sqlRunner, q *Query) (Rows, err
 	if err != nil {
 		return nil, s.dialect.fail(ctx, err)
 	}
-	return newSQLRows(ctx, s.dialect, rows, q.printedColumns(), extra), nil
-}
-
-// printedColumns are the columns of an answer: of a union, in place of a literal the first part's that is none, since all
-// parts that have a value there have it from columns of one type.
-func (q *Query) printedColumns() []Expr {
-	columns := slices.Clone(q.Columns)
-	for _, u := range q.Union {
-		for i := range columns {
-			if columns[i].Func == FuncLiteral {
-				columns[i] = u.Columns[i]
-			}
-		}
-	}
-	return columns
+	return newSQLRows(ctx, s.dialect, rows, q, extra), nil
 }
 
 // sqlRows turns what a driver gives into text forms.
@@ -270,29 +285,26 @@ type sqlRows struct {
 	ctx     context.Context
 	dialect *Dialect
 	rows    *sql.Rows
+	query   *Query
 	fields  []sqlField
 	targets []any
-	width   int    // of a row without the columns that only give it its place
 	buffer  []byte // the text forms of the row
 }
 
 // sqlField is where a value of the current row lies in the buffer. It is a sql.Scanner.
 type sqlField struct {
 	rows     *sqlRows
-	places   int // of a number, should the driver give a float
+	index    int // in Query.Columns; negative for those before them, of which the first is the number of the union's part
 	from, to int
 	null     bool
 }
 
-func newSQLRows(ctx context.Context, d *Dialect, rows *sql.Rows, columns []Expr, extra int) *sqlRows {
-	r := &sqlRows{ctx: ctx, dialect: d, rows: rows, width: len(columns), buffer: make([]byte, 0, 256)}
-	r.fields = make([]sqlField, len(columns)+extra)
+func newSQLRows(ctx context.Context, d *Dialect, rows *sql.Rows, q *Query, extra int) *sqlRows {
+	r := &sqlRows{ctx: ctx, dialect: d, rows: rows, query: q, buffer: make([]byte, 0, 256)}
+	r.fields = make([]sqlField, extra+len(q.Columns))
 	r.targets = make([]any, len(r.fields))
 	for i := range r.fields {
-		r.fields[i].rows = r
-		if i < len(columns) {
-			r.fields[i].places = columns[i].printed().Type.places()
-		}
+		r.fields[i].rows, r.fields[i].index = r, i-extra
 		r.targets[i] = &r.fields[i]
 	}
 	return r
@@ -305,15 +317,16 @@ func (r *sqlRows) Err() error { return r.dialect.fail(r.ctx, r.rows.Err()) }
 func (r *sqlRows) Close() error { return r.dialect.fail(r.ctx, r.rows.Close()) }
 
 func (r *sqlRows) Scan(dst [][]byte) error {
-	if len(dst) != r.width {
-		return fmt.Errorf("frappems: Scan into %d values of %d", len(dst), r.width)
+	if len(dst) != len(r.query.Columns) {
+		return fmt.Errorf("frappems: Scan into %d values of %d", len(dst), len(r.query.Columns))
 	}
 	r.buffer = r.buffer[:0]
 	if err := r.rows.Scan(r.targets...); err != nil {
 		return r.dialect.fail(r.ctx, err)
 	}
+	extra := len(r.fields) - len(dst)
 	for i := range dst {
-		f := &r.fields[i]
+		f := &r.fields[extra+i]
 		dst[i] = r.buffer[f.from:f.to:f.to]
 		if f.null {
 			dst[i] = nil
@@ -334,12 +347,12 @@ func (f *sqlField) Scan(value any) error {
 		b = append(b, v...)
 	case int64:
 		b = strconv.AppendInt(b, v, 10)
-		if f.places > 0 {
-			text, _ := plain.Number(string(b[f.from:]), f.places)
+		if places := f.places(); places > 0 {
+			text, _ := plain.Number(string(b[f.from:]), places)
 			b = append(b[:f.from], text...)
 		}
 	case float64:
-		text, ok := plain.Number(strconv.FormatFloat(v, 'f', -1, 64), f.places)
+		text, ok := plain.Number(strconv.FormatFloat(v, 'f', -1, 64), f.places())
 		if !ok {
 			return fmt.Errorf("frappems: %v is not a number that a column can have", v)
 		}
@@ -349,4 +362,19 @@ func (f *sqlField) Scan(value any) error {
 	}
 	f.rows.buffer, f.to = b, len(b)
 	return nil
+}
+
+// places returns how many places a number in this field is printed with.
+func (f *sqlField) places() int {
+	q := f.rows.query
+	if f.index < 0 {
+		return 0
+	}
+	if extra := len(f.rows.fields) - len(q.Columns); extra > 0 {
+		first := &f.rows.fields[0]
+		if part, _ := strconv.Atoi(string(f.rows.buffer[first.from:first.to])); part > 0 && part <= len(q.Union) {
+			q = q.Union[part-1]
+		}
+	}
+	return q.Columns[f.index].printed().Type.places()
 }

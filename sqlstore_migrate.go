@@ -121,8 +121,8 @@ func (d *Dialect) definition(c *Column, notNull bool) (string, error) {
 		return text, nil
 	}
 	value, err := c.normal(c.Default)
-	if err != nil || strings.ContainsRune(value, 0) {
-		return "", fmt.Errorf("frappems: column %s: the default cannot be written: %w", c.Name, ErrValueOutOfRange)
+	if err != nil {
+		return "", err
 	}
 	if !c.Type.isNumber() {
 		value = strings.ReplaceAll(value, "'", "''")

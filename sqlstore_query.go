@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // sqlBuilder writes a statement. Identifiers are those of tables, columns and indexes that core made, quoted; every value is
@@ -92,37 +93,46 @@ func (b *sqlBuilder) source(s *sqlScope, t *Table, alias string) {
 	}
 }
 
-// query writes a query and returns how many columns it has beyond q's.
+// query writes a query and returns how many columns it has before q's: those of a union's rows begin with the number of
+// their part and with the keys of all parts, which say where they come. A part has NULLs in place of the others' keys, so
+// that each key has one type and collation.
 func (b *sqlBuilder) query(q *Query) (extra int) {
 	if len(q.Union) == 0 {
-		b.part(q, -1, 0)
+		b.part(q, nil)
 		return 0
 	}
 	parts := append([]*Query{q}, q.Union...)
 	keys := 0
 	for _, part := range parts {
-		keys = max(keys, part.keys())
+		keys += part.keys()
 	}
+	place := &sqlPlace{behind: keys}
 	for i, part := range parts {
 		if i > 0 {
 			b.add(" UNION ALL ")
 		}
+		place.part = i
+		place.behind -= part.keys()
 		lock := b.d.Locks[part.Lock] != ""
 		if lock {
 			b.add("(")
 		}
-		b.part(part, i, keys)
+		b.part(part, place)
 		if lock {
 			b.add(")")
 		}
+		place.before += part.keys()
 	}
 	b.add(" ORDER BY ")
 	for i := range keys + 1 {
 		b.comma(i)
-		b.add(strconv.Itoa(len(q.Columns) + i + 1))
+		b.add(strconv.Itoa(i + 1))
 	}
 	return keys + 1
 }
+
+// sqlPlace is a part's place in a union, and how many keys other parts have before and behind its own.
+type sqlPlace struct{ part, before, behind int }
 
 // keys returns how many columns give a row its place.
 func (q *Query) keys() int {
@@ -142,8 +152,8 @@ func (b *sqlBuilder) comma(i int) {
 	}
 }
 
-// part writes a query without its union. In a union, it is the number-th part, and has columns for its place.
-func (b *sqlBuilder) part(q *Query, number, keys int) {
+// part writes a query without its union; place is nil where it is no part of one.
+func (b *sqlBuilder) part(q *Query, place *sqlPlace) {
 	s := &sqlScope{grouped: len(q.GroupBy) > 0 || q.aggregates() || q.dedupes()}
 	if q.From != nil {
 		b.source(s, q.From, b.alias())
@@ -156,21 +166,18 @@ func (b *sqlBuilder) part(q *Query, number, keys int) {
 	if q.Distinct && !(q.dedupes() && hasColumns(q.Columns)) {
 		b.add("DISTINCT ")
 	}
-	b.list(s, q.Columns)
-	if number >= 0 {
-		b.add(", ", strconv.Itoa(number))
-		for i := range keys {
-			if b.add(", "); i < len(s.keys) {
-				b.add(s.keys[i])
-			} else {
-				b.add("NULL")
-			}
+	if place != nil {
+		b.add(strconv.Itoa(place.part), ", ", strings.Repeat("NULL, ", place.before))
+		for _, key := range s.keys {
+			b.add(key, ", ")
 		}
+		b.add(strings.Repeat("NULL, ", place.behind))
 	}
+	b.list(s, q.Columns)
 	if q.From != nil {
 		b.from(q, s)
 		b.group(s)
-		if number < 0 {
+		if place == nil {
 			b.order(q, s)
 		}
 	}
@@ -200,11 +207,32 @@ func (b *sqlBuilder) from(q *Query, s *sqlScope) {
 	b.also(&q.Where, s)
 }
 
-// belonging writes the condition on a table whose rows belong to a row of the scope outside.
+// belonging writes the condition on a table whose rows belong to a row of the scope outside. A text equals a number only if
+// it is the number's text, not whatever a database takes for that number.
 func (b *sqlBuilder) belonging(inner *sqlScope, c *Column, outer Expr, outside *sqlScope, where *Cond) {
+	rows := &sqlScope{aliases: outside.aliases} // not their groups
+	name, number := inner.aliases[0]+"."+b.d.column(c), c.Type.isNumber()
 	b.ofTenant(inner.aliases[0])
-	b.add(" AND ", inner.aliases[0], ".", b.d.column(c), " = ")
-	b.expr(outside, outer)
+	other := outer.printed()
+	mixed := other != nil && other.Type.isNumber() != number
+	side := func(left string, cast bool, after string) {
+		b.add(" AND ", left, " = ")
+		if cast {
+			b.add("CAST(")
+		}
+		b.expr(rows, outer)
+		if cast {
+			b.add(" AS CHAR)")
+		}
+		b.add(after)
+	}
+	side(name, mixed && !number, "")
+	switch {
+	case mixed && number:
+		side("CAST("+name+" AS CHAR)", false, b.d.Exact)
+	case mixed:
+		side(name, true, b.d.Exact)
+	}
 	b.also(where, inner)
 }
 

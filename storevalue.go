@@ -97,6 +97,12 @@ func (c *Column) fits(s string) bool {
 	return true
 }
 
+// printed returns the text form of a number, or "" for what is none.
+func (c *Column) printed(s string) string {
+	text, _ := plain.Number(s, c.Type.places())
+	return text
+}
+
 // number returns the text form of a number and whether the column has room for it.
 func (c *Column) number(s string) (string, bool) {
 	text, ok := plain.Number(s, c.Type.places())
@@ -235,8 +241,8 @@ func (s *Schema) check() error {
 				columns[fold] = true
 			}
 			if c.Default != "" {
-				if _, err := c.normal(c.Default); err != nil {
-					return fmt.Errorf("frappems: table %s: the default: %w", t.Name, err)
+				if _, err := c.normal(c.Default); err != nil || strings.ContainsRune(c.Default, 0) {
+					return fmt.Errorf("frappems: table %s, column %s: the default %.40q cannot be one of its values", t.Name, c.Name, c.Default)
 				}
 			}
 		}

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/frappems/frappems/internal/plain"
 )
 
 // The values of a document in memory are what Frappe's Python keeps there: nil, string, bool, int64, float64, or
@@ -21,8 +23,13 @@ func toInt(v any) int64 {
 		return int64(boolInt(v))
 	}
 	f := toFloat(v)
-	if s, ok := v.(string); ok && strings.Contains(s, ",") {
-		f = 0 // cint, unlike flt, does not know thousands separators
+	if s, ok := v.(string); ok {
+		if n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64); err == nil {
+			return n
+		}
+		if strings.Contains(s, ",") {
+			f = 0 // cint, unlike flt, does not know thousands separators
+		}
 	}
 	switch {
 	case math.IsNaN(f) || math.IsInf(f, 0):
@@ -127,6 +134,7 @@ func columnText(c *Column, v any) (*string, error) {
 	switch c.Type {
 	case TypeInt, TypeBigInt, TypeCheck:
 		text = strconv.FormatInt(toInt(v), 10)
+		ok = math.Abs(toFloat(v)) < 1<<63 || toText(v) == text
 	case TypeDecimal:
 		f := toFloat(v)
 		text, ok = decimalText(f, 9), math.Abs(f) < decimalLimit
@@ -167,37 +175,10 @@ func quoteShort(s string) string {
 }
 
 // decimalText prints a float as MariaDB prints it back from a column with so many places: of the shortest decimal that
-// is the float, rounded half away from zero, as its own conversion does.
+// is the float, rounded half away from zero, as its own conversion does. What is not finite gives "".
 func decimalText(f float64, places int) string {
-	short := strconv.FormatFloat(f, 'f', -1, 64)
-	whole, fraction, _ := strings.Cut(short, ".")
-	if len(fraction) <= places {
-		return whole + "." + fraction + strings.Repeat("0", places-len(fraction))
-	}
-	digits := []byte(whole + fraction[:places])
-	if fraction[places] >= '5' {
-		digits = increment(digits)
-	}
-	text := string(digits[:len(digits)-places]) + "." + string(digits[len(digits)-places:])
-	if strings.Trim(text, "-0.") == "" {
-		text = strings.TrimPrefix(text, "-")
-	}
+	text, _ := plain.Number(strconv.FormatFloat(f, 'f', -1, 64), places)
 	return text
-}
-
-// increment adds one to a string of digits, which may begin with a sign.
-func increment(digits []byte) []byte {
-	for i := len(digits) - 1; i >= 0 && digits[i] != '-'; i-- {
-		if digits[i] < '9' {
-			digits[i]++
-			return digits
-		}
-		digits[i] = '0'
-	}
-	if digits[0] == '-' {
-		return append([]byte("-1"), digits[1:]...)
-	}
-	return append([]byte("1"), digits...)
 }
 
 // dateText reads a date as MariaDB does: year, month and day with any usual separator, or eight digits; a time is cut off.

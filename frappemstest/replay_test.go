@@ -7,7 +7,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/frappems/frappems"
 )
+
+func TestReplayOnMemory(t *testing.T) {
+	TestReplay(t, ServeStore(func(*testing.T) frappems.Store { return frappems.NewMemoryStore() }), NotServed()...)
+}
 
 // judgeTests compare verdicts with those that the recording's own replay.py gave when it was run on the same table: for
 // each complaint what stands before its colon, or its first words.

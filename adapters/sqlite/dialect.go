@@ -16,6 +16,7 @@ const codeNotADatabase = sqlite3.SQLITE_NOTADB
 // dialect is SQLite's, without what depends on the collation.
 var dialect = frappems.Dialect{
 	MaxValues:     32766,
+	Exact:         " COLLATE BINARY",
 	GlobalIndexes: true,
 	Kind:          kind,
 	Columns: `SELECT m.name, c.name, c.type, c."notnull", c.dflt_value IS NOT NULL FROM sqlite_schema AS m, pragma_table_info(m.name) AS c

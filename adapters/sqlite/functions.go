@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/frappems/frappems"
@@ -36,7 +37,8 @@ func newCollated(version int, compare func(a, b string) int) *collated {
 		d.driver.MustRegisterCollationUtf8((&collated{version: v + 1}).collation(), compare)
 	}
 	d.driver.MustRegisterCollationUtf8(numberCollation, plain.Compare)
-	d.driver.MustRegisterDeterministicScalarFunction("frappems_like", 3, matches)
+	// Arguments are SQLite's own bytes (and only thus complete if they contain NUL), so that functions copy what they keep.
+	d.driver.MustRegisterFunction("frappems_like", &sqlite.FunctionImpl{NArgs: 3, Deterministic: true, VolatileArgs: true, Scalar: matches})
 	for _, f := range []struct {
 		name string
 		args int32
@@ -48,7 +50,7 @@ func newCollated(version int, compare func(a, b string) int) *collated {
 		{"frappems_min", -1, func() aggregateFunction { return &pick{d: d, side: -1} }},
 		{"frappems_max", -1, func() aggregateFunction { return &pick{d: d, side: 1} }},
 	} {
-		d.driver.MustRegisterFunction(f.name, &sqlite.FunctionImpl{NArgs: f.args, Deterministic: true,
+		d.driver.MustRegisterFunction(f.name, &sqlite.FunctionImpl{NArgs: f.args, Deterministic: true, VolatileArgs: true,
 			MakeAggregate: func(sqlite.FunctionContext) (sqlite.AggregateFunction, error) { return aggregateOnly{f.make()}, nil }})
 	}
 	return d
@@ -205,8 +207,17 @@ func (p *pick) step(args []driver.Value) {
 	if p.side != 0 && args[0] == nil {
 		return
 	}
-	if p.best == nil || p.better(args) {
-		p.best = append(p.best[:0], args...)
+	if p.best != nil && !p.better(args) {
+		return
+	}
+	p.best = append(p.best[:0], args...)
+	for i, v := range p.best {
+		switch v := v.(type) {
+		case string:
+			p.best[i] = strings.Clone(v)
+		case []byte:
+			p.best[i] = bytes.Clone(v)
+		}
 	}
 }
 

@@ -38,6 +38,7 @@ type env struct {
 // usageError is a mistake in how the command was called.
 type usageError string
 
+// Error gives the mistake.
 func (e usageError) Error() string { return string(e) }
 
 // run runs a command and returns the exit status: 0, 1 for what failed, 2 for how it was called.

@@ -117,7 +117,6 @@ func serve(ctx context.Context, e *env, args []string) (err error) {
 		return err
 	}
 	defer listener.Close()
-	samples := o.isExample() && isNew(o.storeURL())
 	o.store = o.storeURL()
 	c, err := o.config(e)
 	if err != nil {
@@ -136,7 +135,7 @@ func serve(ctx context.Context, e *env, args []string) (err error) {
 	if err := app.Start(ctx); err != nil {
 		return err
 	}
-	if samples {
+	if o.isExample() && o.users == "" {
 		if err := loadSamples(ctx, app); err != nil {
 			return fmt.Errorf("the example's documents: %w", err)
 		}

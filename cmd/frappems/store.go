@@ -52,16 +52,6 @@ func openStore(storeURL string, getenv func(string) string) (frappems.Store, []b
 	return nil, nil, usageError(fmt.Sprintf("--store %s: want sqlite:PATH or memory:", storeURL))
 }
 
-// isNew says whether a store has never been used.
-func isNew(storeURL string) bool {
-	path, ok := strings.CutPrefix(storeURL, "sqlite:")
-	if !ok {
-		return true
-	}
-	_, err := os.Stat(path)
-	return errors.Is(err, fs.ErrNotExist)
-}
-
 func newKey() []byte {
 	key := make([]byte, 32)
 	rand.Read(key) // never fails

@@ -1,0 +1,435 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/frappems/frappems"
+)
+
+var (
+	differentialSeed = flag.Uint64("seed", 1, "where TestDifferential begins")
+	differentialRuns = flag.Int("queries", 2000, "how many queries TestDifferential runs")
+)
+
+// TestDifferential runs random statements on the store in memory and on SQLite, and wants the same bytes.
+func TestDifferential(t *testing.T) {
+	const perFile = 100
+	for done := 0; done < *differentialRuns; done += perFile {
+		seed := *differentialSeed + uint64(done/perFile)
+		g := newGenerator(seed)
+		file, err := Open(filepath.Join(t.TempDir(), "d.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		stores := []frappems.Store{frappems.NewMemoryStore(), file}
+		for _, store := range stores {
+			if _, err := store.Migrate(t.Context(), &frappems.Schema{Tables: g.tables}, true); err != nil {
+				t.Fatalf("-seed %d: %v", seed, err)
+			}
+		}
+		for i := range perFile {
+			if i%10 == 0 {
+				g.compareWrites(t, seed, stores)
+			}
+			q, ordered := g.query()
+			g.compareQuery(t, seed, stores, q, ordered)
+		}
+		for _, store := range stores {
+			if err := store.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// compareWrites runs random mutations on all stores.
+func (g *generator) compareWrites(t *testing.T, seed uint64, stores []frappems.Store) {
+	for range 20 {
+		m := g.mutation()
+		var outcomes []string
+		for _, store := range stores {
+			outcomes = append(outcomes, outcome(t.Context(), store, m))
+		}
+		if outcomes[0] != outcomes[1] {
+			t.Fatalf("-seed %d: a mutation of kind %d of %s, columns %s, rows %q where %s\nin memory: %s\nin SQLite: %s", seed, m.Kind, m.Table.Name,
+				names(m.Columns), m.Rows, describeCond(&m.Where), outcomes[0], outcomes[1])
+		}
+	}
+}
+
+// outcome runs a mutation and says how it went.
+func outcome(ctx context.Context, store frappems.Store, m frappems.Mutation) string {
+	tx, err := store.Begin(ctx)
+	if err != nil {
+		return err.Error()
+	}
+	defer tx.Rollback()
+	n, err := tx.Write(ctx, m)
+	for _, known := range []error{frappems.ErrDuplicateKey, frappems.ErrValueOutOfRange} {
+		if errors.Is(err, known) {
+			return known.Error() // and what came before it is committed
+		}
+	}
+	if err != nil {
+		return err.Error()
+	}
+	if err := tx.Commit(); err != nil {
+		return err.Error()
+	}
+	return fmt.Sprint(n, " rows")
+}
+
+func (g *generator) compareQuery(t *testing.T, seed uint64, stores []frappems.Store, q *frappems.Query, ordered bool) {
+	var results [2][]string
+	for i, store := range stores {
+		rows, err := store.Query(t.Context(), q)
+		if err != nil {
+			t.Fatalf("-seed %d: %s\nstore %d: %v", seed, describe(q), i, err)
+		}
+		values := make([][]byte, len(q.Columns))
+		for rows.Next() {
+			if err := rows.Scan(values); err != nil {
+				t.Fatalf("-seed %d: %s\nstore %d: %v", seed, describe(q), i, err)
+			}
+			text := ""
+			for _, v := range values {
+				if v == nil {
+					text += " NULL"
+				} else {
+					text += fmt.Sprintf(" %q", v)
+				}
+			}
+			results[i] = append(results[i], text)
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			t.Fatalf("-seed %d: %s\nstore %d: %v", seed, describe(q), i, err)
+		}
+		if !ordered {
+			slices.Sort(results[i])
+		}
+	}
+	if !slices.Equal(results[0], results[1]) {
+		t.Fatalf("-seed %d: %s\nin memory: %s\nin SQLite: %s", seed, describe(q), strings.Join(results[0], "\n\t"), strings.Join(results[1], "\n\t"))
+	}
+}
+
+// generator makes random schemas, rows and queries.
+type generator struct {
+	*rand.Rand
+	tables []*frappems.Table // documents, rows of them, and documents with numbers for names
+}
+
+func newGenerator(seed uint64) *generator {
+	g := &generator{Rand: rand.New(rand.NewPCG(seed, 7))}
+	for i, name := range []string{"tabDoc", "tab Row", "tabNumbered"} {
+		key := &frappems.Column{Name: "name", Type: frappems.TypeVarchar, Length: 140}
+		if i == 2 {
+			key.Type = frappems.TypeBigInt
+		}
+		table := &frappems.Table{Name: name, Columns: []*frappems.Column{key, {Name: "parent", Type: frappems.TypeVarchar, Length: 140}}}
+		table.Key = table.Columns[:1]
+		for c := range 3 + g.IntN(6) {
+			column := &frappems.Column{Name: fmt.Sprint("c", c), Type: frappems.ColumnType(g.IntN(int(frappems.TypeTime) + 1)), Length: 40}
+			if g.IntN(4) == 0 {
+				column.NotNull, column.Default = true, strings.ReplaceAll(g.value(column), "\x00", "")
+			}
+			table.Columns = append(table.Columns, column)
+		}
+		for n := range g.IntN(4) {
+			columns := []*frappems.Column{g.column(table)}
+			if other := g.column(table); other != columns[0] {
+				columns = append(columns, other)
+			}
+			table.Indexes = append(table.Indexes, frappems.Index{Name: fmt.Sprint("i", n), Columns: columns, Unique: g.IntN(5) == 0})
+		}
+		g.tables = append(g.tables, table)
+	}
+	return g
+}
+
+func (g *generator) column(t *frappems.Table) *frappems.Column {
+	return t.Columns[g.IntN(len(t.Columns))]
+}
+
+func pickOne[T any](g *generator, list ...T) T { return list[g.IntN(len(list))] }
+
+// letters collide, weigh nothing, sort oddly, or mean something to SQL.
+var letters = []string{"a", "A", "á", "b", "B", "ß", "ss", "æ", "ae", "😀", "🚀", " ", " ", "\x00", "%", "_", "\\", "'", "\"", "1", "10", "9", "-", "日", "ﬁ", "Ⅷ", "\t", "ﷺ", "İ", "ı", "𝒳"}
+
+func (g *generator) text() string {
+	text := ""
+	for range g.IntN(4) {
+		text += pickOne(g, letters...)
+	}
+	return text
+}
+
+// value returns a value in a column's text form.
+func (g *generator) value(c *frappems.Column) string {
+	switch c.Type {
+	case frappems.TypeASCII:
+		return pickOne(g, "", "a", "A", "ab", "aB", "b", "-", "a_", "a%")
+	case frappems.TypeInt:
+		return strconv.Itoa(pickOne(g, g.IntN(10)-5, g.IntN(10)-5, g.IntN(100), -2147483648, 2147483647))
+	case frappems.TypeBigInt:
+		return strconv.FormatInt(pickOne(g, int64(g.IntN(10)-5), int64(g.IntN(100)), -1<<63, 1<<63-1, 1<<53, 1<<53+1), 10)
+	case frappems.TypeCheck:
+		return strconv.Itoa(g.IntN(2))
+	case frappems.TypeDecimal:
+		f := pickOne(g, float64(g.IntN(5)), float64(g.IntN(1000))/8, g.NormFloat64(), g.NormFloat64()*1e9, g.Float64()*1e-8, -0.5)
+		text := strconv.FormatFloat(f, 'f', 9, 64)
+		f, _ = strconv.ParseFloat(text, 64)
+		return strconv.FormatFloat(f, 'f', -1, 64)
+	case frappems.TypeRating:
+		return fmt.Sprintf("%d.%02d", g.IntN(2), g.IntN(5)*20)
+	case frappems.TypeDate:
+		return fmt.Sprintf("20%02d-0%d-1%d", g.IntN(3)+25, g.IntN(3)+1, g.IntN(3))
+	case frappems.TypeDatetime:
+		return fmt.Sprintf("2026-11-2%d 0%d:00:00.00000%d", g.IntN(3), g.IntN(3), g.IntN(3))
+	case frappems.TypeTime:
+		return fmt.Sprintf("0%d:0%d:00.00000%d", g.IntN(3), g.IntN(3), g.IntN(3))
+	}
+	return g.text()
+}
+
+func (g *generator) tenant() string { return pickOne(g, "acme", "acme", "acme", "ACME") }
+
+func (g *generator) mutation() frappems.Mutation {
+	t := pickOne(g, g.tables...)
+	m := frappems.Mutation{Kind: pickOne(g, frappems.InsertRows, frappems.InsertRows, frappems.InsertRows, frappems.UpdateRows, frappems.DeleteRows), Tenant: g.tenant(), Table: t}
+	if m.Kind != frappems.DeleteRows {
+		for _, c := range t.Columns {
+			if m.Kind == frappems.InsertRows && c == t.Key[0] || g.IntN(3) > 0 && c != t.Key[0] || g.IntN(20) == 0 {
+				m.Columns = append(m.Columns, c)
+			}
+		}
+	}
+	if len(m.Columns) == 0 {
+		m.Kind = frappems.DeleteRows
+	}
+	m.Where = frappems.Cond{Op: frappems.OpAnd, Conds: []frappems.Cond{g.condition([]*frappems.Table{t}, 2), g.leaf([]*frappems.Table{t})}}
+	rows := 1
+	if m.Kind == frappems.InsertRows {
+		rows = 1 + g.IntN(3)
+	}
+	for range rows {
+		row := make([]any, len(m.Columns))
+		for i, c := range m.Columns {
+			if c == t.Key[0] || g.IntN(4) > 0 || c.NotNull && g.IntN(20) > 0 {
+				row[i] = g.value(c)
+			}
+		}
+		m.Rows = append(m.Rows, row)
+	}
+	return m
+}
+
+// expr returns a column of one of the tables.
+func (g *generator) expr(tables []*frappems.Table) frappems.Expr {
+	source := g.IntN(len(tables))
+	return frappems.Expr{Source: source, Column: g.column(tables[source])}
+}
+
+func (g *generator) condition(tables []*frappems.Table, depth int) frappems.Cond {
+	switch n := g.IntN(10); {
+	case n == 0:
+		return frappems.Cond{}
+	case n <= 4 && depth > 0:
+		c := frappems.Cond{Op: pickOne(g, frappems.OpAnd, frappems.OpOr)}
+		for range g.IntN(4) {
+			c.Conds = append(c.Conds, g.condition(tables, depth-1))
+		}
+		return c
+	case n == 5 && depth > 0:
+		t := pickOne(g, g.tables...)
+		return frappems.Cond{Op: frappems.OpNotExists, Sub: &frappems.Sub{Table: t, Column: pickOne(g, t.Columns[:2]...),
+			Outer: g.outer(tables), Where: g.condition([]*frappems.Table{t}, depth-1)}}
+	}
+	return g.leaf(tables)
+}
+
+// outer returns an expression that a table's name or parent can equal.
+func (g *generator) outer(tables []*frappems.Table) frappems.Expr {
+	source := g.IntN(len(tables))
+	return frappems.Expr{Source: source, Column: pickOne(g, tables[source].Columns[:2]...)}
+}
+
+func (g *generator) leaf(tables []*frappems.Table) frappems.Cond {
+	c := frappems.Cond{Op: frappems.OpEqual + frappems.Op(g.IntN(int(frappems.OpIsNotNull-frappems.OpEqual)+1)), Expr: g.expr(tables)}
+	n := 1
+	switch c.Op {
+	case frappems.OpIn, frappems.OpNotIn:
+		n = g.IntN(5)
+	case frappems.OpBetween:
+		n = 2
+	case frappems.OpIsNull, frappems.OpIsNotNull:
+		n = 0
+	}
+	for range n {
+		c.Values = append(c.Values, g.value(c.Expr.Column))
+	}
+	if c.Op == frappems.OpLike || c.Op == frappems.OpNotLike {
+		c.Values[0] = pickOne(g, "%", "", "_") + c.Values[0] + pickOne(g, "%", "", "_%")
+	}
+	return c
+}
+
+// query returns a random query and whether it says in which order the rows come.
+func (g *generator) query() (q *frappems.Query, ordered bool) {
+	q = &frappems.Query{Tenant: g.tenant(), From: pickOne(g, g.tables...)}
+	tables := []*frappems.Table{q.From}
+	for range pickOne(g, 0, 0, 1, 2) {
+		t := pickOne(g, g.tables...)
+		j := frappems.Join{Table: t, Column: pickOne(g, t.Columns[:2]...), Outer: g.outer(tables)}
+		if g.IntN(2) == 0 {
+			j.Where = g.condition([]*frappems.Table{t}, 2)
+		}
+		q.Joins = append(q.Joins, j)
+		tables = append(tables, t)
+	}
+	if g.IntN(4) > 0 {
+		q.Where = g.condition(tables, 3)
+	}
+	for range 1 + g.IntN(4) {
+		q.Columns = append(q.Columns, g.expr(tables))
+	}
+	switch g.IntN(6) {
+	case 0:
+		return g.grouped(q, tables)
+	case 1:
+		q.Distinct = true
+		q.OrderBy = g.order(q.Columns)
+		return q, len(q.OrderBy) == 0
+	case 2:
+		for range g.IntN(3) {
+			part, _ := g.plain()
+			part.Tenant, part.Columns = q.Tenant, slices.Repeat(part.Columns, 4)[:len(q.Columns)]
+			q.Union = append(q.Union, part)
+		}
+		return q, true
+	}
+	if g.IntN(3) > 0 {
+		for range g.IntN(3) {
+			q.OrderBy = append(q.OrderBy, frappems.Order{Expr: g.expr(tables), Desc: g.IntN(2) == 0})
+		}
+		for i, t := range tables {
+			q.OrderBy = append(q.OrderBy, frappems.Order{Expr: frappems.Expr{Source: i, Column: t.Key[0]}, Desc: g.IntN(2) == 0})
+		}
+	}
+	q.Limit, q.Offset = pickOne(g, 0, 0, 1, 5), pickOne(g, 0, 0, 2)
+	return q, true
+}
+
+// plain returns a query that can be part of a union.
+func (g *generator) plain() (*frappems.Query, bool) {
+	t := pickOne(g, g.tables...)
+	q := &frappems.Query{From: t, Where: g.condition([]*frappems.Table{t}, 2)}
+	for range 1 + g.IntN(4) {
+		text := g.text()
+		q.Columns = append(q.Columns, pickOne(g, g.expr([]*frappems.Table{t}), frappems.Expr{Func: frappems.FuncLiteral, Text: &text}, frappems.Expr{Func: frappems.FuncLiteral}))
+	}
+	return q, true
+}
+
+// grouped adds aggregates to a query.
+func (g *generator) grouped(q *frappems.Query, tables []*frappems.Table) (*frappems.Query, bool) {
+	for range g.IntN(3) {
+		q.GroupBy = append(q.GroupBy, g.expr(tables))
+	}
+	for range 1 + g.IntN(3) {
+		e := g.expr(tables)
+		number := e.Column.Type >= frappems.TypeInt && e.Column.Type <= frappems.TypeRating
+		e.Func = pickOne(g, frappems.FuncCount, frappems.FuncCountDistinct, frappems.FuncMin, frappems.FuncMax)
+		if number {
+			e.Func = pickOne(g, e.Func, frappems.FuncSum, frappems.FuncAvg)
+		}
+		q.Columns = append(q.Columns, pickOne(g, e, e, frappems.Expr{Func: frappems.FuncCountRows}))
+	}
+	if g.IntN(2) == 0 {
+		q.OrderBy = g.order(q.Columns)
+		for _, e := range q.GroupBy {
+			q.OrderBy = append(q.OrderBy, frappems.Order{Expr: e, Desc: g.IntN(2) == 0})
+		}
+		q.Limit = pickOne(g, 0, 2)
+	}
+	return q, true
+}
+
+// order returns some of the columns as an order.
+func (g *generator) order(columns []frappems.Expr) (order []frappems.Order) {
+	for range g.IntN(3) {
+		order = append(order, frappems.Order{Expr: pickOne(g, columns...), Desc: g.IntN(2) == 0})
+	}
+	return order
+}
+
+func names(columns []*frappems.Column) string {
+	text := ""
+	for _, c := range columns {
+		text += " " + c.Name + ":" + c.Type.String()
+	}
+	return text
+}
+
+// describe writes a query as one reads it in a failure.
+func describe(q *frappems.Query) string {
+	text := fmt.Sprintf("of %s: %s", q.Tenant, describeExprs(q.Columns))
+	if q.Distinct {
+		text = "distinct " + text
+	}
+	if q.From != nil {
+		text += " from " + q.From.Name
+	}
+	for _, j := range q.Joins {
+		text += fmt.Sprintf(" join %s on %s = %s and %s", j.Table.Name, j.Column.Name, describeExprs([]frappems.Expr{j.Outer}), describeCond(&j.Where))
+	}
+	text += fmt.Sprintf(" where %s group by %s order by", describeCond(&q.Where), describeExprs(q.GroupBy))
+	for _, o := range q.OrderBy {
+		text += fmt.Sprintf(" %s desc=%t", describeExprs([]frappems.Expr{o.Expr}), o.Desc)
+	}
+	text += fmt.Sprintf(" limit %d offset %d", q.Limit, q.Offset)
+	for _, u := range q.Union {
+		text += "\n\tunion " + describe(u)
+	}
+	return text
+}
+
+func describeExprs(exprs []frappems.Expr) string {
+	text := ""
+	for _, e := range exprs {
+		switch {
+		case e.Column != nil:
+			text += fmt.Sprintf(" %d.%s:%s(%d)", e.Source, e.Column.Name, e.Column.Type, e.Func)
+		case e.Text != nil:
+			text += fmt.Sprintf(" %q", *e.Text)
+		default:
+			text += fmt.Sprintf(" (%d)", e.Func)
+		}
+	}
+	return text
+}
+
+func describeCond(c *frappems.Cond) string {
+	switch c.Op {
+	case frappems.OpTrue:
+		return "true"
+	case frappems.OpAnd, frappems.OpOr:
+		text := map[frappems.Op]string{frappems.OpAnd: "(and", frappems.OpOr: "(or"}[c.Op]
+		for i := range c.Conds {
+			text += " " + describeCond(&c.Conds[i])
+		}
+		return text + ")"
+	case frappems.OpNotExists:
+		return fmt.Sprintf("(not exists %s.%s = %s where %s)", c.Sub.Table.Name, c.Sub.Column.Name, describeExprs([]frappems.Expr{c.Sub.Outer}), describeCond(&c.Sub.Where))
+	}
+	return fmt.Sprintf("(%s op %d %q)", describeExprs([]frappems.Expr{c.Expr}), c.Op, c.Values)
+}
