@@ -112,7 +112,7 @@ func TestAttackValuesKeepTheShape(t *testing.T) {
 		return strings.Join(all, "\n")
 	}
 	for _, operator := range []string{"=", "!=", ">", "<", ">=", "<=", "like", "not like", "in", "not in"} {
-		for _, field := range []string{"name", "notes", "kind", "region", "region.lead", "customer_name"} {
+		for _, field := range []string{"name", "notes", "region.lead"} {
 			filter := func(value string) string {
 				quoted, _ := json.Marshal([]any{[]any{field, operator, []any{value}[0]}})
 				if strings.Contains(operator, "in") {
@@ -366,7 +366,7 @@ func TestAttackRandomTenants(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	pick := func(list ...string) string { return list[random.IntN(len(list))] }
 	have := map[string][]string{"acme": nil, "globex": nil}
-	for range 1500 {
+	for range 600 {
 		tenant, other := "acme", "globex"
 		if random.IntN(2) == 1 {
 			tenant, other = other, tenant

@@ -28,7 +28,6 @@ const (
 	InvalidEmailAddressError     Code = "InvalidEmailAddressError"
 	InvalidPhoneNumberError      Code = "InvalidPhoneNumberError"
 	InvalidNameError             Code = "InvalidNameError"
-	InvalidURLError              Code = "InvalidURLError"
 	UpdateAfterSubmitError       Code = "UpdateAfterSubmitError"
 	DocstatusTransitionError     Code = "DocstatusTransitionError"
 	AuthenticationError          Code = "AuthenticationError"  // 401

@@ -169,6 +169,9 @@ func TestInputLarge(t *testing.T) {
 	s := newShop(t)
 	for _, kind := range []string{"application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b"} {
 		for _, length := range []int64{-1, 100 << 20} {
+			if length > 0 && kind != "application/json" {
+				continue
+			}
 			start := `{"customer_name": "`
 			if strings.HasPrefix(kind, "multipart") {
 				start = "--b\r\nContent-Disposition: form-data; name=\"customer_name\"\r\n\r\n"

@@ -141,7 +141,7 @@ var (
 	// sqlWords is every word that a statement may have beside the names of tables, columns and aliases.
 	sqlWords = strings.Fields(`SELECT DISTINCT FROM AS LEFT JOIN ON WHERE AND OR NOT EXISTS IN IS NULL LIKE ESCAPE BETWEEN GROUP
 		ORDER BY DESC LIMIT OFFSET UNION ALL COUNT SUM AVG MIN MAX INSERT INTO VALUES UPDATE SET DELETE DUPLICATE KEY RETURNING
-		SAVEPOINT ROLLBACK TO RELEASE frappems_rows`)
+		SAVEPOINT ROLLBACK TO RELEASE frappems_rows CAST CHAR`)
 )
 
 // Check says what is wrong with a statement: a token that is none of ours, or not one argument for each placeholder.

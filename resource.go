@@ -360,6 +360,9 @@ func (db *DB) list(ctx context.Context, m *meta, args listArgs) (*queryBuilder, 
 		}
 	}
 	b.query.Where = Cond{Op: OpAnd, Conds: where}.simple()
+	if strings.Count(args.groupBy, ",") >= maxFields || strings.Count(args.orderBy, ",") >= maxFields {
+		return nil, Errorf(ValidationError, "There are more than %d fields to sort or group by", maxFields)
+	}
 	if err := b.groupBy(args.groupBy); err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ var conditionCases = []storeCase{
 	{"Between", "Between includes both ends, and is false where they are the wrong way round.", (*storeTest).testBetween},
 	{"IsNull", "IsNull and IsNotNull tell NULL from everything else, an empty text too.", (*storeTest).testIsNull},
 	{"AndOr", "And without conditions is true, Or is false; they nest.", (*storeTest).testAndOr},
-	{"Many", "Thousands of conditions and values are one statement.", (*storeTest).testMany},
+	{"Many", "More than a thousand conditions and ten thousand values are one statement.", (*storeTest).testMany},
 	{"Like", "Like knows % and _, has no escape character, and counts emoji, ß and trailing blanks as they are.", (*storeTest).testLike},
 	{"LikeOthers", "Like of what is no text goes by its text form.", (*storeTest).testLikeOthers},
 	{"Numbers", "Numbers compare as numbers, rounded to 9 places, in whatever form they are given.", (*storeTest).testNumbers},
@@ -123,8 +123,9 @@ func (t *storeTest) testMany() {
 	var conds []frappems.Cond
 	var values []string
 	for i := range 10000 {
-		conds = append(conds, is(e, frappems.OpNotEqual, fmt.Sprint(i+5)))
-		values = append(values, fmt.Sprint(i+5))
+		if values = append(values, fmt.Sprint(i+5)); i < 1500 {
+			conds = append(conds, is(e, frappems.OpNotEqual, fmt.Sprint(i+5)))
+		}
 	}
 	wantTyped(t, "int", and(conds...), func(i int) bool { return i < 3 || i == 5 })
 	wantTyped(t, "int", is(e, frappems.OpNotIn, values...), func(i int) bool { return i < 3 || i == 5 })

@@ -4,5 +4,10 @@
 need_go
 need_cc
 FUZZTIME=${FUZZTIME:-60s} scripts/fuzz.sh
-step "killed writers"
-(cd adapters/sqlite && FRAPPEMS_KILLS=${FRAPPEMS_KILLS:-100} go test -race -count=1 -timeout 20m -run Crash .)
+CRASHES=${CRASHES:-10} # times that each of these tests runs
+dirs=$(grep -rl --include='*_test.go' '^func TestCrash' . | xargs -r dirname | sort -u)
+[ -n "$dirs" ] || fail "No test of killed writers was found."
+for dir in $dirs; do
+	step "killed writers: $dir"
+	go -C "$dir" test -race -count="$CRASHES" -timeout 20m -run '^TestCrash' .
+done

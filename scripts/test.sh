@@ -9,7 +9,9 @@ step "a release, as somebody outside gets it"
 scripts/release-check.sh
 step "fuzz targets"
 FUZZTIME=${FUZZTIME:-5s} scripts/fuzz.sh
+failed=0
 for dir in $(modules); do
 	step "tests: $dir"
-	(cd "$dir" && go test -race -count=1 -timeout 20m ./...)
+	go -C "$dir" test -race -count=1 -timeout 20m ./... || failed=1
 done
+exit "$failed"

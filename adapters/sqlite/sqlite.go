@@ -47,15 +47,26 @@ func open(path string, d *collated) (frappems.Store, error) {
 	if err := prepare(path, d); err != nil {
 		return nil, fmt.Errorf("sqlite: opening %s: %w", path, err)
 	}
-	readers := d.pool(path, "_query_only", "1")
-	readers.SetMaxOpenConns(max(4, 2*runtime.NumCPU()))
-	readers.SetMaxIdleConns(max(4, 2*runtime.NumCPU()))
 	dialect := dialect
 	dialect.Type = d.columnType
 	dialect.Pick = d.pick
-	dialect.Writer = d.pool(path, "_txlock", "immediate", "_synchronous", "FULL")
-	dialect.Writer.SetMaxOpenConns(1)
-	return frappems.NewSQLStore(readers, dialect), nil
+	dialect.Writer = d.writer(path)
+	return frappems.NewSQLStore(d.readers(path), dialect), nil
+}
+
+// readers returns connections that cannot write.
+func (d *collated) readers(path string) *sql.DB {
+	db := d.pool(path, "_query_only", "1")
+	db.SetMaxOpenConns(max(4, 2*runtime.NumCPU()))
+	db.SetMaxIdleConns(max(4, 2*runtime.NumCPU()))
+	return db
+}
+
+// writer returns the one connection that writes.
+func (d *collated) writer(path string) *sql.DB {
+	db := d.pool(path, "_txlock", "immediate", "_synchronous", "FULL")
+	db.SetMaxOpenConns(1)
+	return db
 }
 
 // pool returns connections to a file, with parameters as the driver has them in pairs of name and value.
@@ -95,6 +106,8 @@ func checkForeign(path string, d *collated) error {
 		return fmt.Errorf("sqlite: %s is not a file", path)
 	case info.Size() == 0:
 		return nil
+	case info.Size() < 512: // which SQLite, whose smallest page that is, would overwrite
+		return fmt.Errorf("sqlite: %s is not a SQLite database; it was left as it is", path)
 	}
 	db := d.pool(path, "mode", "ro", "immutable", "1")
 	defer db.Close()
@@ -111,10 +124,13 @@ func checkForeign(path string, d *collated) error {
 	return nil
 }
 
+// querier is a *sql.DB or a *sql.Tx.
+type querier interface {
+	QueryRow(query string, args ...any) *sql.Row
+}
+
 // identity returns whose file it is and how many tables it has.
-func identity(db interface {
-	QueryRow(string, ...any) *sql.Row
-}) (id, tables int, err error) {
+func identity(db querier) (id, tables int, err error) {
 	if err := db.QueryRow("PRAGMA application_id").Scan(&id); err != nil {
 		return 0, 0, err
 	}
@@ -125,9 +141,14 @@ func identity(db interface {
 // prepare makes a new file ours, before it gets a write-ahead log, so that the mark is in the file from the first moment;
 // and sorts the indexes of an old file anew if text compared differently when it was written.
 func prepare(path string, d *collated) error {
-	db := d.pool(path, "_txlock", "immediate", "_synchronous", "FULL")
+	db := d.writer(path)
 	defer db.Close()
-	db.SetMaxOpenConns(1)
+	switch current, err := d.current(db); {
+	case err != nil:
+		return err
+	case current:
+		return enableLog(db)
+	}
 	tx, err := db.Begin()
 	if err != nil {
 		return err
@@ -137,18 +158,10 @@ func prepare(path string, d *collated) error {
 	if err != nil {
 		return err
 	}
-	var version int
-	if err := tx.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
-		return err
-	}
-	switch {
-	case id != applicationID && tables > 0:
+	if id != applicationID && tables > 0 {
 		return errors.New("the file has become another program's")
-	case version > d.version:
-		return fmt.Errorf("the file was written by a newer version of frappems (format %d, this program knows %d)", version, d.version)
-	case version == d.version && id == applicationID:
-		return enableLog(db, tx)
-	case tables > 0:
+	}
+	if tables > 0 {
 		if _, err := tx.Exec("REINDEX"); err != nil {
 			return fmt.Errorf("sorting the indexes anew: %w", err)
 		}
@@ -158,14 +171,30 @@ func prepare(path string, d *collated) error {
 			return err
 		}
 	}
-	return enableLog(db, tx)
-}
-
-// enableLog commits and switches the file to WAL mode, which it then stays in.
-func enableLog(db *sql.DB, tx *sql.Tx) error {
 	if err := tx.Commit(); err != nil {
 		return err
 	}
+	return enableLog(db)
+}
+
+// current reports whether the file is ours and sorted as it must be.
+func (d *collated) current(db querier) (bool, error) {
+	id, _, err := identity(db)
+	if err != nil {
+		return false, err
+	}
+	var version int
+	if err := db.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
+		return false, err
+	}
+	if id == applicationID && version > d.version {
+		return false, fmt.Errorf("a newer version of frappems wrote the file (format %d, this one knows %d)", version, d.version)
+	}
+	return id == applicationID && version == d.version, nil
+}
+
+// enableLog switches the file to WAL mode, which it then stays in.
+func enableLog(db *sql.DB) error {
 	var mode string
 	if err := db.QueryRow("PRAGMA journal_mode = WAL").Scan(&mode); err != nil {
 		return err

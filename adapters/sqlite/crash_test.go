@@ -1,0 +1,242 @@
+package sqlite
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/frappems/frappems"
+)
+
+// crashFile is the variable of the environment that makes the test binary the writer which TestCrash kills.
+const crashFile = "FRAPPEMS_SQLITE_CRASH_FILE"
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(crashFile); path != "" {
+		fmt.Fprintln(os.Stderr, writeForever(path))
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// crashTables are those of the documents that are written.
+var crashTables = func() (t struct{ parents, children, counters *frappems.Table }) {
+	text := func(name string) *frappems.Column {
+		return &frappems.Column{Name: name, Type: frappems.TypeVarchar, Length: 140}
+	}
+	keyed := func(name string, columns ...*frappems.Column) *frappems.Table {
+		return &frappems.Table{Name: name, Columns: columns, Key: columns[:1]}
+	}
+	t.parents = keyed("tabParent", text("name"), text("code"))
+	t.parents.Indexes = []frappems.Index{{Name: "code", Columns: t.parents.Columns[1:], Unique: true}}
+	t.children = keyed("tabChild", text("name"), text("parent"))
+	t.children.Indexes = []frappems.Index{{Name: "parent", Columns: t.children.Columns[1:]}}
+	t.counters = keyed("tabSeries", text("name"), &frappems.Column{Name: "current", Type: frappems.TypeBigInt})
+	return t
+}()
+
+// openCrash opens the file with its tables.
+func openCrash(ctx context.Context, path string) (frappems.Store, error) {
+	store, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	schema := &frappems.Schema{Tables: []*frappems.Table{crashTables.parents, crashTables.children, crashTables.counters}}
+	_, err = store.Migrate(ctx, schema, true)
+	return store, err
+}
+
+// writeForever inserts documents with 16 goroutines and prints the number of each once it is committed.
+func writeForever(path string) error {
+	store, err := openCrash(context.Background(), path)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	var writers sync.WaitGroup
+	for range 16 {
+		writers.Go(func() {
+			for {
+				n, err := writeDocument(ctx, store)
+				if err != nil {
+					cancel(err)
+					return
+				}
+				fmt.Println(n) // one write, so that lines do not mix
+			}
+		})
+	}
+	writers.Wait()
+	return context.Cause(ctx)
+}
+
+// writeDocument inserts a parent with three children, and with a number for its name.
+func writeDocument(ctx context.Context, store frappems.Store) (int64, error) {
+	tx, err := store.Begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer tx.Rollback()
+	n, err := tx.Next(ctx, frappems.Counter{Tenant: "acme", Table: crashTables.counters, Name: "DOC-"}, 1)
+	if err != nil {
+		return 0, err
+	}
+	name := strconv.FormatInt(n, 10)
+	parent := frappems.Mutation{Tenant: "acme", Table: crashTables.parents, Columns: crashTables.parents.Columns, Rows: [][]any{{name, "code " + name}}}
+	children := frappems.Mutation{Tenant: "acme", Table: crashTables.children, Columns: crashTables.children.Columns}
+	for i := range 3 {
+		children.Rows = append(children.Rows, []any{fmt.Sprint(name, "/", i), name})
+	}
+	if _, err := tx.Write(ctx, parent, children); err != nil {
+		return 0, err
+	}
+	return n, tx.Commit()
+}
+
+// TestCrash kills the writing process at random moments and wants every document that it had reported, and no half one.
+func TestCrash(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "crash.db")
+	random := rand.New(rand.NewPCG(1, 2))
+	acknowledged := map[int64]bool{}
+	for range 20 {
+		for _, n := range runAndKill(t, path, random.IntN(60)) {
+			if acknowledged[n] {
+				t.Fatalf("the number %d was given twice", n)
+			}
+			acknowledged[n] = true
+		}
+		checkDocuments(t, path, acknowledged)
+	}
+}
+
+// runAndKill starts the writer, kills it after so many lines, and returns all numbers that it printed.
+func runAndKill(t *testing.T, path string, lines int) (numbers []int64) {
+	t.Helper()
+	child := exec.Command(os.Args[0])
+	child.Env = append(os.Environ(), crashFile+"="+path)
+	child.Stderr = os.Stderr
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	reader := bufio.NewReader(out)
+	for killed := false; ; {
+		if len(numbers) >= lines && !killed {
+			killed = true
+			if err := child.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		line, err := reader.ReadString('\n')
+		if err == io.EOF {
+			break // what follows the last line's end was not acknowledged
+		}
+		n, bad := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+		if err != nil || bad != nil {
+			t.Fatalf("the writer printed %q, %v", line, err)
+		}
+		numbers = append(numbers, n)
+	}
+	if err := child.Wait(); err == nil || len(numbers) < lines {
+		t.Fatalf("the writer ended by itself after %d lines: %v", len(numbers), err)
+	}
+	return numbers
+}
+
+// checkDocuments opens the file and checks all that is in it.
+func checkDocuments(t *testing.T, path string, acknowledged map[int64]bool) {
+	t.Helper()
+	store, err := openCrash(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	parents, children := crashTables.parents.Columns, crashTables.children.Columns
+	documents := map[string]int{}
+	for _, row := range readAll(t, store, &frappems.Query{Tenant: "acme", From: crashTables.parents, Columns: []frappems.Expr{{Column: parents[0]}, {Column: parents[1]}}}) {
+		if documents[row[0]] = 0; row[1] != "code "+row[0] {
+			t.Fatalf("document %s has the code %s", row[0], row[1])
+		}
+	}
+	for _, row := range readAll(t, store, &frappems.Query{Tenant: "acme", From: crashTables.children, Columns: []frappems.Expr{{Column: children[1]}}}) {
+		if _, there := documents[row[0]]; !there {
+			t.Fatalf("a row of %s is there without the document", row[0])
+		}
+		documents[row[0]]++
+	}
+	last := int64(0)
+	for name, rows := range documents {
+		n, _ := strconv.ParseInt(name, 10, 64)
+		if last = max(last, n); rows != 3 {
+			t.Fatalf("document %s has %d rows", name, rows)
+		}
+	}
+	for n := range acknowledged {
+		if _, there := documents[strconv.FormatInt(n, 10)]; !there {
+			t.Fatalf("document %d was acknowledged and is lost", n)
+		}
+	}
+	checkFile(t, store, path, last)
+}
+
+// checkFile checks the counter, the unique keys, and the file itself.
+func checkFile(t *testing.T, store frappems.Store, path string, last int64) {
+	t.Helper()
+	counters := crashTables.counters.Columns
+	for _, row := range readAll(t, store, &frappems.Query{Tenant: "acme", From: crashTables.counters, Columns: []frappems.Expr{{Column: counters[1]}}}) {
+		if n, _ := strconv.ParseInt(row[0], 10, 64); n < last {
+			t.Fatalf("the counter is at %d, and document %d is there", n, last)
+		}
+	}
+	duplicates := &frappems.Query{Tenant: "acme", From: crashTables.parents, GroupBy: []frappems.Expr{{Column: crashTables.parents.Columns[1]}},
+		Columns: []frappems.Expr{{Func: frappems.FuncCountRows}}}
+	for _, row := range readAll(t, store, duplicates) {
+		if row[0] != "1" {
+			t.Fatalf("a code is there %s times", row[0])
+		}
+	}
+	db := ours().pool(path)
+	defer db.Close()
+	var answer string
+	if err := db.QueryRow("PRAGMA integrity_check").Scan(&answer); err != nil || answer != "ok" {
+		t.Fatalf("integrity_check: %s, %v", answer, err)
+	}
+}
+
+// readAll returns all rows of a query.
+func readAll(t *testing.T, store frappems.Reader, q *frappems.Query) (list [][]string) {
+	t.Helper()
+	rows, err := store.Query(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	values := make([][]byte, len(q.Columns))
+	for rows.Next() {
+		if err := rows.Scan(values); err != nil {
+			t.Fatal(err)
+		}
+		row := make([]string, len(values))
+		for i, v := range values {
+			row[i] = string(v)
+		}
+		list = append(list, row)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
