@@ -197,7 +197,7 @@ func (t *Tokens) add(e *tokenEntry, number int, seen map[[3]string]int) error {
 	if err := e.check(); err != nil {
 		return err
 	}
-	for _, claim := range [][3]string{{"user", e.User, *e.Tenant}, {"api_key", e.Key}, {"bearer", e.Bearer}} {
+	for _, claim := range [][3]string{{"user", textKey(e.User), *e.Tenant}, {"api_key", e.Key}, {"bearer", e.Bearer}} {
 		first := seen[claim]
 		if first != 0 && claim[1] != "" {
 			return fmt.Errorf("the same %s as entry %d", claim[0], first)

@@ -2,6 +2,7 @@ package frappems
 
 import (
 	"context"
+	"html"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,7 +33,7 @@ func (db *DB) checkLinks(ctx context.Context, d *Doc) error {
 		if err != nil || len(checks) == 0 {
 			return err
 		}
-		if err := db.checkRound(ctx, d, checks); err != nil {
+		if err := db.checkRound(ctx, d, checks, done); err != nil {
 			return err
 		}
 	}
@@ -109,7 +110,7 @@ func linkText(row *Doc, l *linkField, name string) string {
 	return text
 }
 
-func (db *DB) checkRound(ctx context.Context, d *Doc, checks []linkCheck) error {
+func (db *DB) checkRound(ctx context.Context, d *Doc, checks []linkCheck, done map[*Doc]map[int]bool) error {
 	targets, err := db.linkTargets(ctx, checks)
 	if err != nil {
 		return err
@@ -119,6 +120,11 @@ func (db *DB) checkRound(ctx context.Context, d *Doc, checks []linkCheck) error 
 		t := targets[c.target][textKey(c.name)]
 		own := &c.doc.meta.slots[c.link.slot]
 		switch {
+		case toText(c.doc.values[c.link.slot]) != c.name: // a link before it has fetched another one
+			delete(done[c.doc], c.link.slot)
+			continue
+		case t == nil && (c.target.Name == "DocType" && db.app.registry.byName[c.name] != nil || c.target.Name == "User" && c.name == db.user.Name):
+			continue // it is there, though not as a document
 		case t == nil:
 			missing = append(missing, linkText(c.doc, c.link, c.name))
 			continue
@@ -143,9 +149,15 @@ func (db *DB) checkRound(ctx context.Context, d *Doc, checks []linkCheck) error 
 func (c *linkCheck) fetch(t *linkTarget) {
 	for _, f := range c.link.fetches {
 		v, known := t.values[f.from]
-		if known && !(bool(c.doc.meta.slots[f.to].field.FetchIfEmpty) && !isEmpty(c.doc.values[f.to])) {
-			c.doc.values[f.to] = v
+		to := c.doc.meta.slots[f.to].field
+		if !known || bool(to.FetchIfEmpty) && !isEmpty(c.doc.values[f.to]) {
+			continue
 		}
+		from := c.target.slots[c.target.slotOf[f.from]].field
+		if from != nil && v != nil && from.Fieldtype == "Text Editor" && slices.Contains([]string{"Data", "Small Text", "Text"}, to.Fieldtype) {
+			v = html.UnescapeString(tagPattern.ReplaceAllString(toText(v), ""))
+		}
+		c.doc.values[f.to] = v
 	}
 }
 

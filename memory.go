@@ -1,14 +1,14 @@
 package frappems
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 )
 
@@ -16,7 +16,8 @@ import (
 // writer: Begin waits until the transaction before has ended. Readers wait for nobody and see what was committed when
 // their query began.
 func NewMemoryStore() Store {
-	s := &memoryStore{turn: make(chan struct{}, 1), done: make(chan struct{}), seed: maphash.MakeSeed()}
+	s := &memoryStore{turn: make(chan struct{}, 1)}
+	s.open, s.close = context.WithCancel(context.Background())
 	s.committed.Store(&memoryData{})
 	return s
 }
@@ -28,10 +29,9 @@ var (
 
 type memoryStore struct {
 	turn      chan struct{} // full while there is a writer
-	seed      maphash.Seed
 	committed atomic.Pointer[memoryData]
-	closing   sync.Once
-	done      chan struct{} // closed by Close
+	open      context.Context // ends with close
+	close     context.CancelFunc
 }
 
 // memoryData is all tables by name. Once others can see it, neither it nor what it leads to is changed.
@@ -59,18 +59,8 @@ type memoryRow struct {
 	cells []cell
 }
 
-func (s *memoryStore) closed() bool {
-	select {
-	case <-s.done:
-		return true
-	default:
-		return false
-	}
-}
-
-// Query runs a statement on what is committed.
 func (s *memoryStore) Query(ctx context.Context, q *Query) (Rows, error) {
-	if s.closed() {
+	if s.open.Err() != nil {
 		return nil, errClosed
 	}
 	return s.committed.Load().query(ctx, q)
@@ -78,21 +68,18 @@ func (s *memoryStore) Query(ctx context.Context, q *Query) (Rows, error) {
 
 // lock takes the writer's turn, or gives up when ctx ends.
 func (s *memoryStore) lock(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	select {
 	case s.turn <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-s.done:
+	case <-s.open.Done():
 		return errClosed
 	}
-	if s.closed() {
+	err := s.Ping(ctx) // for of several cases that are ready, select takes any
+	if err != nil {
 		<-s.turn
-		return errClosed
 	}
-	return nil
+	return err
 }
 
 func (s *memoryStore) Begin(ctx context.Context) (Tx, error) {
@@ -103,17 +90,15 @@ func (s *memoryStore) Begin(ctx context.Context) (Tx, error) {
 }
 
 func (s *memoryStore) Ping(ctx context.Context) error {
-	if s.closed() {
+	if s.open.Err() != nil {
 		return errClosed
 	}
 	return ctx.Err()
 }
 
 func (s *memoryStore) Close() error {
-	s.closing.Do(func() {
-		close(s.done)
-		s.committed.Store(&memoryData{})
-	})
+	s.close()
+	s.committed.Store(&memoryData{})
 	return nil
 }
 
@@ -126,15 +111,10 @@ type memoryTx struct {
 
 // usable returns why the transaction cannot go on, or nil.
 func (tx *memoryTx) usable(ctx context.Context) error {
-	switch {
-	case tx.store == nil:
+	if tx.store == nil {
 		return errTxDone
-	case tx.store.closed():
-		return errClosed
-	case tx.ctx.Err() != nil:
-		return tx.ctx.Err()
 	}
-	return ctx.Err()
+	return cmp.Or(tx.store.Ping(tx.ctx), ctx.Err())
 }
 
 func (tx *memoryTx) Query(ctx context.Context, q *Query) (Rows, error) {
@@ -145,13 +125,11 @@ func (tx *memoryTx) Query(ctx context.Context, q *Query) (Rows, error) {
 }
 
 func (tx *memoryTx) Commit() error {
-	err := tx.usable(context.Background())
+	err := tx.usable(tx.ctx)
 	if err == nil {
 		tx.store.committed.Store(&tx.data)
 	}
-	if end := tx.Rollback(); err == nil {
-		err = end
-	}
+	tx.Rollback()
 	return err
 }
 
@@ -164,9 +142,6 @@ func (tx *memoryTx) Rollback() error {
 }
 
 func (tx *memoryTx) Write(ctx context.Context, mutations ...Mutation) (rows int64, err error) {
-	if err := tx.usable(ctx); err != nil {
-		return 0, err
-	}
 	for i := range mutations {
 		n, err := tx.write(ctx, &mutations[i])
 		if err != nil {
@@ -174,61 +149,50 @@ func (tx *memoryTx) Write(ctx context.Context, mutations ...Mutation) (rows int6
 		}
 		rows += n
 	}
-	return rows, nil
+	return rows, tx.usable(ctx)
 }
 
 // write runs one mutation on a copy of its table, which takes the table's place only if all went well.
-func (tx *memoryTx) write(ctx context.Context, m *Mutation) (int64, error) {
-	if err := m.check(); err != nil {
+func (tx *memoryTx) write(ctx context.Context, m *Mutation) (n int64, err error) {
+	if err := cmp.Or(tx.usable(ctx), m.check()); err != nil {
 		return 0, err
 	}
 	table, err := tx.data.table(m.Table)
 	if err != nil {
 		return 0, err
 	}
-	work := table.clone()
-	work.seed = tx.store.seed
-	var n int64
-	switch m.Kind {
-	case InsertRows:
-		n, err = work.insertAll(m)
-	default:
-		n, err = work.change(ctx, tx.data, m)
+	work := *table
+	work.indexes = slices.Clone(table.indexes)
+	if m.Kind == InsertRows {
+		n, err = work.insert(m)
+	} else {
+		n, err = work.change(&memoryRun{ctx: ctx, data: tx.data, tenant: m.Tenant}, m)
 	}
 	if err == nil {
-		tx.data[m.Table.Name] = work.memoryTable
+		tx.data[m.Table.Name] = &work
 	}
 	return n, err
 }
 
 func (tx *memoryTx) Next(ctx context.Context, c Counter, n int) (int64, error) {
-	if err := tx.usable(ctx); err != nil {
-		return 0, err
-	}
 	name, current, err := c.columns(n)
 	if err != nil {
 		return 0, err
 	}
 	where := Cond{Op: OpEqual, Expr: Expr{Column: name}, Values: []string{c.Name}}
-	rows, err := tx.data.query(ctx, &Query{Tenant: c.Tenant, From: c.Table, Columns: []Expr{{Column: current}}, Where: where})
+	rows, err := tx.Query(ctx, &Query{Tenant: c.Tenant, From: c.Table, Columns: []Expr{{Column: current}}, Where: where})
 	if err != nil {
 		return 0, err
 	}
-	m := Mutation{Kind: InsertRows, Tenant: c.Tenant, Table: c.Table, Columns: []*Column{name, current}}
-	last, value := int64(0), [1][]byte{}
-	if rows.Next() {
-		if err := rows.Scan(value[:]); err != nil {
-			return 0, err
-		}
-		if _, err := fmt.Sscan(string(value[0]), &last); err != nil {
-			return 0, fmt.Errorf("frappems: counter %s of table %s: %w", c.Name, c.Table.Name, err)
-		}
-		m.Kind, m.Columns, m.Where = UpdateRows, m.Columns[1:], where
+	if value := [1][]byte{}; rows.Next() && rows.Scan(value[:]) == nil {
+		last, _ := strconv.ParseInt(string(value[0]), 10, 64)
+		_, err = tx.Write(ctx, Mutation{Kind: UpdateRows, Tenant: c.Tenant, Table: c.Table, Columns: []*Column{current},
+			Rows: [][]any{{strconv.FormatInt(last+int64(n), 10)}}, Where: where})
+		return last + 1, err
 	}
-	values := []any{c.Name, fmt.Sprint(last + int64(n))}
-	m.Rows = [][]any{values[2-len(m.Columns):]}
-	_, err = tx.write(ctx, &m)
-	return last + 1, err
+	_, err = tx.Write(ctx, Mutation{Kind: InsertRows, Tenant: c.Tenant, Table: c.Table, Columns: []*Column{name, current},
+		Rows: [][]any{{c.Name, strconv.Itoa(n)}}})
+	return 1, err
 }
 
 // table finds a table of a statement.
@@ -252,18 +216,6 @@ func (t *memoryTable) place(c *Column) (int, error) {
 	return 0, fmt.Errorf("frappems: an expression on table %s without a column", t.name)
 }
 
-// memoryWork is a table while it is changed.
-type memoryWork struct {
-	*memoryTable
-	seed maphash.Seed
-}
-
-func (t *memoryTable) clone() *memoryWork {
-	c := *t
-	c.indexes = slices.Clone(t.indexes)
-	return &memoryWork{memoryTable: &c}
-}
-
 // places finds the columns of a mutation.
 func (t *memoryTable) places(columns []*Column) ([]int, error) {
 	places := make([]int, len(columns))
@@ -276,15 +228,15 @@ func (t *memoryTable) places(columns []*Column) ([]int, error) {
 	return places, nil
 }
 
-// set puts the values of a mutation's row into cells.
-func (t *memoryTable) set(cells []cell, places []int, values []any) error {
+// fill puts the values of a mutation's row into cells.
+func (t *memoryTable) fill(cells []cell, places []int, values []any) error {
 	for i, v := range values {
 		c := t.columns[places[i]]
 		text, ok := v.(string)
+		if !ok && c.NotNull {
+			return fmt.Errorf("frappems: table %s, column %s: %w: it cannot be NULL", t.name, c.Name, ErrValueOutOfRange)
+		}
 		if !ok {
-			if c.NotNull || slices.Contains(t.key, places[i]) {
-				return fmt.Errorf("frappems: table %s, column %s: %w: it cannot be NULL", t.name, c.Name, ErrValueOutOfRange)
-			}
 			cells[places[i]] = cell{null: true}
 			continue
 		}
@@ -297,26 +249,23 @@ func (t *memoryTable) set(cells []cell, places []int, values []any) error {
 	return nil
 }
 
-func (t *memoryWork) insertAll(m *Mutation) (int64, error) {
+func (t *memoryTable) insert(m *Mutation) (int64, error) {
 	places, err := t.places(m.Columns)
 	if err != nil {
 		return 0, err
 	}
 	template := make([]cell, len(t.columns))
-	template[0].s = m.Tenant
-	for i, c := range t.columns {
-		if i > 0 && !slices.Contains(places, i) {
-			if template[i], err = c.inserted(); err != nil {
+	for i, c := range t.columns[1:] {
+		if !slices.Contains(places, i+1) {
+			if template[i+1], err = c.inserted(); err != nil {
 				return 0, err
-			}
-			if template[i].null && slices.Contains(t.key, i) {
-				return 0, fmt.Errorf("frappems: table %s, column %s: %w: the key needs a value", t.name, c.Name, ErrValueOutOfRange)
 			}
 		}
 	}
+	template[0].s = m.Tenant
 	for _, values := range m.Rows {
 		row := &memoryRow{cells: slices.Clone(template)}
-		if err := t.set(row.cells, places, values); err != nil {
+		if err := t.fill(row.cells, places, values); err != nil {
 			return 0, err
 		}
 		if err := t.add(row); err != nil {
@@ -327,65 +276,50 @@ func (t *memoryWork) insertAll(m *Mutation) (int64, error) {
 }
 
 // change runs an update or delete.
-func (t *memoryWork) change(ctx context.Context, data memoryData, m *Mutation) (int64, error) {
+func (t *memoryTable) change(run *memoryRun, m *Mutation) (int64, error) {
 	places, err := t.places(m.Columns)
 	if err != nil {
 		return 0, err
 	}
-	run := &memoryRun{ctx: ctx, data: data, tenant: m.Tenant}
-	matches, err := run.condition(&m.Where, []*memoryTable{t.memoryTable})
+	matches, err := run.condition(&m.Where, []*memoryTable{t})
 	if err != nil {
 		return 0, err
 	}
-	found, err := run.filter(run.scan(t.memoryTable, t.bindings(&m.Where)), matches)
-	if err != nil {
-		return 0, err
-	}
-	for _, row := range found {
-		t.remove(row)
-		if m.Kind == DeleteRows {
-			continue
-		}
-		row = &memoryRow{cells: slices.Clone(row.cells)}
-		if err := t.set(row.cells, places, m.Rows[0]); err != nil {
-			return 0, err
-		}
-		if err := t.add(row); err != nil {
-			return 0, err
+	found, err := run.filter(run.scan(t, t.bindings(&m.Where)), matches)
+	for i := 0; i < len(found) && err == nil; i++ {
+		t.remove(found[i])
+		if m.Kind == UpdateRows {
+			row := &memoryRow{cells: slices.Clone(found[i].cells)}
+			if err = t.fill(row.cells, places, m.Rows[0]); err == nil {
+				err = t.add(row)
+			}
 		}
 	}
-	return int64(len(found)), nil
+	return int64(len(found)), err
 }
 
 // add puts a row into the table, unless one with its key or its value in a unique index is there.
-func (t *memoryWork) add(row *memoryRow) error {
+func (t *memoryTable) add(row *memoryRow) error {
 	row.key = string(t.prefix(row.cells, t.key))
 	if t.rows.get(row.key) != nil {
 		return fmt.Errorf("frappems: table %s, primary key: %w", t.name, ErrDuplicateKey)
 	}
-	t.rows = t.rows.put(t.seed, row.key, row)
+	t.rows = t.rows.put(row.key, row)
 	for i := range t.indexes {
-		if err := t.index(&t.indexes[i], row); err != nil {
-			return err
+		index := &t.indexes[i]
+		prefix := string(t.prefix(row.cells, index.columns))
+		hasNull := slices.ContainsFunc(index.columns, func(i int) bool { return row.cells[i].null })
+		if index.unique && !hasNull {
+			for range index.rows.within(prefix) {
+				return fmt.Errorf("frappems: table %s, index %s: %w", t.name, index.name, ErrDuplicateKey)
+			}
 		}
+		index.rows = index.rows.put(prefix+row.key, row)
 	}
 	return nil
 }
 
-// index puts a row into an index.
-func (t *memoryWork) index(index *memoryIndex, row *memoryRow) error {
-	prefix := t.prefix(row.cells, index.columns)
-	hasNull := slices.ContainsFunc(index.columns, func(i int) bool { return row.cells[i].null })
-	if index.unique && !hasNull {
-		for range index.rows.within(string(prefix)) {
-			return fmt.Errorf("frappems: table %s, index %s: %w", t.name, index.name, ErrDuplicateKey)
-		}
-	}
-	index.rows = index.rows.put(t.seed, string(prefix)+row.key, row)
-	return nil
-}
-
-func (t *memoryWork) remove(row *memoryRow) {
+func (t *memoryTable) remove(row *memoryRow) {
 	t.rows = t.rows.remove(row.key)
 	for i := range t.indexes {
 		index := &t.indexes[i]
@@ -400,4 +334,106 @@ func (t *memoryTable) prefix(cells []cell, places []int) []byte {
 		key = t.columns[i].appendKey(key, cells[i])
 	}
 	return key
+}
+
+// Migrate's plan is in words: there are no statements. A table that changes is made anew, with its rows.
+func (s *memoryStore) Migrate(ctx context.Context, want *Schema, apply bool) (plan Plan, err error) {
+	if err := s.lock(ctx); err != nil {
+		return nil, err
+	}
+	defer func() { <-s.turn }()
+	data, have := maps.Clone(*s.committed.Load()), map[string]*databaseTable{}
+	for name, table := range data {
+		have[strings.ToLower(name)] = table.describe()
+	}
+	changes, err := want.changes(have)
+	if err != nil {
+		return nil, err
+	}
+	for len(changes) > 0 {
+		t, n := changes[0].table, 0
+		for n < len(changes) && changes[n].table == t {
+			plan = append(plan, changes[n].String())
+			n++
+		}
+		if data[t.Name], err = data[t.Name].changed(changes[:n]); err != nil {
+			return nil, fmt.Errorf("frappems: table %s: rows have the same values where a new unique index forbids it: correct them first: %w", t.Name, err)
+		}
+		changes = changes[n:]
+	}
+	if apply {
+		s.committed.Store(&data)
+	}
+	return plan, nil
+}
+
+// describe returns the table as a database would.
+func (t *memoryTable) describe() *databaseTable {
+	d := &databaseTable{name: t.name}
+	for _, c := range t.columns {
+		d.columns = append(d.columns, databaseColumn{Column: *c, text: c.kind(), known: true})
+	}
+	for _, index := range append([]memoryIndex{{columns: t.key, unique: true}}, t.indexes...) {
+		names := []string{tenantName}
+		for _, place := range index.columns {
+			names = append(names, t.columns[place].Name)
+		}
+		d.indexes = append(d.indexes, databaseIndex{name: index.name, columns: names, unique: index.unique})
+	}
+	return d
+}
+
+// changed returns a table that has been changed; of nil it is a new one.
+func (t *memoryTable) changed(changes []schemaChange) (*memoryTable, error) {
+	if t == nil {
+		t = &memoryTable{name: changes[0].table.Name, columns: []*Column{tenantColumn}}
+	}
+	work := &memoryTable{name: t.name, columns: slices.Clone(t.columns), key: t.key}
+	for _, index := range t.indexes {
+		work.indexes = append(work.indexes, memoryIndex{name: index.name, columns: index.columns, unique: index.unique})
+	}
+	defaults, err := []cell{}, error(nil)
+	for _, change := range changes {
+		if err := work.apply(change); err != nil {
+			return nil, err
+		}
+	}
+	for _, c := range work.columns[len(t.columns):] {
+		value, _ := c.inserted() // a table with rows gets no column that they have no value for
+		defaults = append(defaults, value)
+	}
+	for row := range t.rows.within("") {
+		if err == nil {
+			err = work.add(&memoryRow{cells: append(slices.Clip(row.cells), defaults...)})
+		}
+	}
+	return work, err
+}
+
+// apply makes one change to a table without rows.
+func (t *memoryTable) apply(change schemaChange) (err error) {
+	switch {
+	case change.add != nil:
+		t.columns = append(t.columns, change.add)
+	case change.widen != nil:
+		place, _ := t.place(change.widen)
+		t.columns[place] = change.widen
+	case change.index != nil:
+		index := memoryIndex{name: change.index.Name, unique: change.index.Unique}
+		index.columns, err = t.places(change.index.Columns)
+		t.indexes = append(t.indexes, index)
+	default:
+		for _, c := range change.table.Columns {
+			if slices.Contains(change.table.Key, c) {
+				key := *c
+				key.NotNull = true
+				c = &key
+			}
+			if !c.isTenant() {
+				t.columns = append(t.columns, c)
+			}
+		}
+		t.key, err = t.places(change.table.Key)
+	}
+	return err
 }

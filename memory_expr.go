@@ -8,19 +8,8 @@ import (
 	"github.com/frappems/frappems/internal/plain"
 )
 
-// values prepares expressions over the tuples of tables.
-func (r *memoryRun) values(exprs []Expr, tables []*memoryTable) ([]memoryValue, error) {
-	values := make([]memoryValue, len(exprs))
-	for i, e := range exprs {
-		var err error
-		if values[i], err = r.value(e, tables); err != nil {
-			return nil, err
-		}
-	}
-	return values, nil
-}
-
-func (r *memoryRun) value(e Expr, tables []*memoryTable) (memoryValue, error) {
+// over prepares an expression over the tuples of tables.
+func (e Expr) over(tables []*memoryTable) (memoryValue, error) {
 	switch {
 	case e.Func == FuncLiteral && e.Text == nil:
 		return func([]memoryTuple) cell { return cell{null: true} }, nil
@@ -123,7 +112,7 @@ func (r *memoryRun) condition(c *Cond, tables []*memoryTable) (memoryTest, error
 	if c.Expr.Func != FuncValue {
 		return nil, errors.New("frappems: a condition on an aggregate or constant")
 	}
-	value, err := r.value(c.Expr, tables)
+	value, err := c.Expr.over(tables)
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,8 @@ type memoryNode struct {
 	left, right *memoryNode
 }
 
+var treeSeed = maphash.MakeSeed() // so that nobody can choose keys that make a deep tree
+
 func (n *memoryNode) get(key string) *memoryRow {
 	for n != nil {
 		switch c := strings.Compare(key, n.key); {
@@ -31,23 +33,23 @@ func (n *memoryNode) get(key string) *memoryRow {
 }
 
 // put returns the map with the row under the key.
-func (n *memoryNode) put(seed maphash.Seed, key string, row *memoryRow) *memoryNode {
+func (n *memoryNode) put(key string, row *memoryRow) *memoryNode {
 	if n == nil {
-		return &memoryNode{key: key, rank: maphash.String(seed, key), row: row}
+		return &memoryNode{key: key, rank: maphash.String(treeSeed, key), row: row}
 	}
 	c := *n
 	switch strings.Compare(key, n.key) {
 	case 0:
 		c.row = row
 	case -1:
-		child := n.left.put(seed, key, row)
+		child := n.left.put(key, row)
 		if child.rank > c.rank {
 			c.left, child.right = child.right, &c
 			return child
 		}
 		c.left = child
 	default:
-		child := n.right.put(seed, key, row)
+		child := n.right.put(key, row)
 		if child.rank > c.rank {
 			c.right, child.left = child.left, &c
 			return child

@@ -59,117 +59,97 @@ func (d memoryData) query(ctx context.Context, q *Query) (Rows, error) {
 // part runs a query without its union.
 func (r *memoryRun) part(q *Query) ([][]cell, error) {
 	tuples, tables, err := r.tuples(q)
+	order, by := q.order(), []Expr{}
+	for _, o := range order {
+		by = append(by, o.Expr)
+	}
+	var lists [3]memoryExprs
+	for i, exprs := range [...][]Expr{q.Columns, q.groups(), by} {
+		for _, e := range exprs {
+			if err == nil {
+				err = lists[i].add(e, tables)
+			}
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
-	p := memoryPart{Query: q}
-	if p.columns, err = r.values(q.Columns, tables); err != nil {
-		return nil, err
+	columns := &lists[0]
+	groups := lists[1].group(q, tuples)
+	if q.Distinct && !q.dedupes() {
+		seen := map[string]bool{}
+		groups = slices.DeleteFunc(groups, func(g []memoryTuple) bool {
+			key := columns.key(g)
+			known := seen[key]
+			seen[key] = true
+			return known
+		})
 	}
-	grouped := q.groups()
-	if p.groupBy, err = r.values(grouped, tables); err != nil {
-		return nil, err
-	}
-	p.order = q.OrderBy
-	if len(p.order) == 0 {
-		for _, e := range grouped {
-			p.order = append(p.order, Order{Expr: e})
-		}
-	}
-	for _, o := range p.order {
-		value, err := r.value(o.Expr, tables)
-		if err != nil {
-			return nil, err
-		}
-		p.orderBy = append(p.orderBy, value)
-	}
-	return p.rows(tuples), r.ctx.Err()
-}
-
-// memoryPart is what is done with a query's tuples.
-type memoryPart struct {
-	*Query
-	columns, groupBy, orderBy []memoryValue
-	order                     []Order
-}
-
-// rows groups, orders and cuts tuples.
-func (p *memoryPart) rows(tuples []memoryTuple) [][]cell {
-	var groups [][]memoryTuple
-	switch {
-	case len(p.groupBy) > 0:
-		groups = group(tuples, p.groupBy, p.groups())
-	case p.aggregates():
-		groups = [][]memoryTuple{tuples}
-	default:
-		groups = make([][]memoryTuple, len(tuples))
-		for i := range tuples {
-			groups[i] = tuples[i : i+1 : i+1]
-		}
-	}
-	if p.Distinct && !p.dedupes() {
-		groups = distinct(groups, p.columns, p.Columns)
-	}
-	p.sort(groups)
-	groups = groups[min(p.Offset, len(groups)):]
-	if p.Limit > 0 {
-		groups = groups[:min(p.Limit, len(groups))]
+	lists[2].sort(groups, order)
+	groups = groups[min(q.Offset, len(groups)):]
+	if q.Limit > 0 {
+		groups = groups[:min(q.Limit, len(groups))]
 	}
 	rows := make([][]cell, len(groups))
 	for i, g := range groups {
-		rows[i] = evaluate(p.columns, g)
+		rows[i] = columns.cells(g)
 	}
-	return rows
+	return rows, r.ctx.Err()
 }
 
-func evaluate(values []memoryValue, tuples []memoryTuple) []cell {
-	cells := make([]cell, len(values))
-	for i, value := range values {
-		cells[i] = value(tuples)
+// memoryExprs is expressions with how to get their values.
+type memoryExprs struct {
+	exprs  []Expr
+	values []memoryValue
+}
+
+func (l *memoryExprs) add(e Expr, tables []*memoryTable) error {
+	value, err := e.over(tables)
+	l.exprs, l.values = append(l.exprs, e), append(l.values, value)
+	return err
+}
+
+func (l *memoryExprs) cells(group []memoryTuple) []cell {
+	cells := make([]cell, len(l.values))
+	for i, value := range l.values {
+		cells[i] = value(group)
 	}
 	return cells
 }
 
-// exprKey returns equal texts for equal values of the expressions.
-func exprKey(cells []cell, exprs []Expr) string {
+// key returns equal texts for equal values.
+func (l *memoryExprs) key(group []memoryTuple) string {
 	var key []byte
-	for i, e := range exprs {
-		key = e.printed().appendKey(key, cells[i])
+	for i, value := range l.values {
+		key = l.exprs[i].printed().appendKey(key, value(group))
 	}
 	return string(key)
 }
 
-// group gathers the tuples with equal values, in the order of their first ones.
-func group(tuples []memoryTuple, values []memoryValue, by []Expr) [][]memoryTuple {
-	var groups [][]memoryTuple
+// group gathers the tuples with equal values, in the order of their first ones. Where nothing is grouped, each is alone.
+func (l *memoryExprs) group(q *Query, tuples []memoryTuple) (groups [][]memoryTuple) {
+	if len(l.exprs) == 0 && q.aggregates() {
+		return [][]memoryTuple{tuples}
+	}
 	places := map[string]int{}
 	for i := range tuples {
-		key := exprKey(evaluate(values, tuples[i:i+1]), by)
-		place, ok := places[key]
-		if !ok {
-			place = len(groups)
+		place := len(groups)
+		if len(l.exprs) > 0 {
+			key := l.key(tuples[i : i+1])
+			if known, ok := places[key]; ok {
+				groups[known] = append(groups[known], tuples[i])
+				continue
+			}
 			places[key] = place
-			groups = append(groups, nil)
 		}
-		groups[place] = append(groups[place], tuples[i])
+		groups = append(groups, tuples[i:i+1:i+1])
 	}
 	return groups
 }
 
-// distinct leaves out the groups whose columns equal those of one before.
-func distinct(groups [][]memoryTuple, values []memoryValue, columns []Expr) [][]memoryTuple {
-	seen := map[string]bool{}
-	return slices.DeleteFunc(groups, func(g []memoryTuple) bool {
-		key := exprKey(evaluate(values, g), columns)
-		known := seen[key]
-		seen[key] = true
-		return known
-	})
-}
-
 // sort orders the groups; ties stay in the order of the primary keys.
-func (p *memoryPart) sort(groups [][]memoryTuple) {
-	if len(p.order) == 0 || len(groups) < 2 {
+func (l *memoryExprs) sort(groups [][]memoryTuple, order []Order) {
+	if len(order) == 0 {
 		return
 	}
 	type sortable struct {
@@ -178,10 +158,10 @@ func (p *memoryPart) sort(groups [][]memoryTuple) {
 	}
 	list := make([]sortable, len(groups))
 	for i, g := range groups {
-		list[i] = sortable{g, evaluate(p.orderBy, g)}
+		list[i] = sortable{g, l.cells(g)}
 	}
 	slices.SortStableFunc(list, func(a, b sortable) int {
-		for i, o := range p.order {
+		for i, o := range order {
 			c := o.Expr.printed().compareCells(a.by[i], b.by[i])
 			if c != 0 && o.Desc {
 				return -c
@@ -259,14 +239,13 @@ func (r *memoryRun) join(rows []*memoryRow, joins []memoryLookup, where memoryTe
 
 // memoryLookup finds the rows of a table that belong to a tuple: of a join or of NOT EXISTS.
 type memoryLookup struct {
-	run    *memoryRun
-	table  *memoryTable
-	place  int
-	column *Column
-	outer  memoryValue
-	where  memoryTest
-	fixed  map[int][]string
-	other  *Column // of outer
+	run           *memoryRun
+	table         *memoryTable
+	place         int // of column
+	column, other *Column
+	outer         memoryValue // of other
+	where         memoryTest
+	fixed         map[int][]string // by where
 }
 
 // lookup prepares a memoryLookup from a tuple of tables.
@@ -278,7 +257,7 @@ func (r *memoryRun) lookup(t *Table, c *Column, outer Expr, where *Cond, tables 
 	if l.place, err = l.table.place(c); err != nil {
 		return l, err
 	}
-	if l.outer, err = r.value(outer, tables); err != nil {
+	if l.outer, err = outer.over(tables); err != nil {
 		return l, err
 	}
 	l.column, l.other, l.fixed = l.table.columns[l.place], outer.printed(), l.table.bindings(where)

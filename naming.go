@@ -40,8 +40,10 @@ func (n *names) setName(d *Doc) error {
 		if newname := d.sent["__newname"]; !isEmpty(newname) {
 			given = newname
 		}
-		if name = toText(given); name == "" {
+		if name = toText(given); isEmpty(given) {
 			err = Errorf(ValidationError, "Please set the document name")
+		} else if _, isText := given.(string); !isText {
+			err = Errorf(NameError, "The name must be a text, %s is none", quoteShort(name))
 		}
 	default:
 		name, err = n.byRule(d, autoname, rule)
@@ -254,7 +256,7 @@ func checkDocumentName(m *meta, name string) (string, error) {
 		return "", Errorf(ValidationError, "No Name Specified for %s", escapeHTML(m.Name))
 	case strings.HasPrefix(name, "New "+m.Name):
 		return "", Errorf(NameError, "There were some errors setting the name, please contact the administrator")
-	case name == m.Name && !bool(m.IsSingle):
+	case name == m.Name && !bool(m.IsSingle) && name != "DocType":
 		return "", Errorf(NameError, "Name of %s cannot be %s", escapeHTML(m.Name), escapeHTML(name))
 	case strings.ContainsAny(name, "<>\x00"):
 		return "", Errorf(NameError, "Name cannot contain special characters like '<', '>'")

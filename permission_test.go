@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/frappems/frappems"
 )
 
 // staffed is a shop with a document of the manager's and one of the maker's.
@@ -330,6 +332,18 @@ func TestPermissionNothingLeaks(t *testing.T) {
 			if got := s.send(user, verb, docPath("Customer", "Bob"), "{}"); slices.ContainsFunc([]string{"note", "s2", "Individual", "9"}, func(v string) bool { return strings.Contains(got.Messages, v) }) {
 				t.Errorf("%s as %s: %s", verb, user, got.body)
 			}
+		}
+	}
+}
+
+// TestPermissionUsersDiffer: two users whose names a database takes for one are refused, since either would own what the
+// other makes.
+func TestPermissionUsersDiffer(t *testing.T) {
+	for second, want := range map[string]bool{"josé@example.com": true, "JOSE@example.com": true, "jose@example.com": true, "josef@example.com": false} {
+		entry := `{"user": %q, "api_key": %q, "api_secret": "s", "tenant": "acme"}`
+		_, err := frappems.NewTokens(strings.NewReader("[" + fmt.Sprintf(entry, "jose@example.com", "a") + "," + fmt.Sprintf(entry, second, "b") + "]"))
+		if refused := err != nil && strings.Contains(err.Error(), "entry 2") && strings.Contains(err.Error(), "same user"); refused != want {
+			t.Errorf("%s: %v", second, err)
 		}
 	}
 }

@@ -135,17 +135,12 @@ func (b *queryBuilder) readable(name string) (*ref, error) {
 	return r, nil
 }
 
-// resolveFilter finds the column of a filter. A field that the DocType does not have may be one of a child table.
+// resolveFilter finds the column of a filter. Fields of a child table are named with their DocType, or as child_table.field:
+// Frappe's list API knows them by nothing else.
 func (b *queryBuilder) resolveFilter(f filter) (*ref, error) {
 	m := b.meta
 	if f.doctype != "" {
 		m = b.db.app.registry.lookup(f.doctype)
-	} else if _, own := m.slotOf[f.field]; !own {
-		for _, t := range b.meta.tables {
-			if at := t.child.slotOf[f.field]; m == b.meta && t.child.slots[at].field != nil {
-				m = t.child
-			}
-		}
 	}
 	switch m {
 	case nil:

@@ -108,7 +108,7 @@ func TestQueryRows(t *testing.T) {
 		want       string
 	}{
 		{[]string{"filters", `[["Order Line", "item", "=", "Nut"]]`}, o1 + "," + o2}, {[]string{"filters", `[["order-line", "item", "=", "Nut"]]`}, o1 + "," + o2}, {[]string{"filters", `{"items.item": "Nut"}`}, o1 + "," + o2},
-		{[]string{"filters", "{\"`tabOrder Line`.`item`\": \"Bolt\"}"}, o1}, {[]string{"filters", `{"item": "Nut"}`}, o1 + "," + o2}, {[]string{"filters", `[["qty", ">", 2], ["item", "=", "Nut"]]`}, o1 + "," + o2}, {[]string{"filters", `{"items.name": ["is", "not set"]}`}, o3 + "," + o4},
+		{[]string{"filters", "{\"`tabOrder Line`.`item`\": \"Bolt\"}"}, o1}, {[]string{"filters", `{"items.name": ["is", "not set"]}`}, o3 + "," + o4},
 		{[]string{"filters", `[["Order Line", "qty", ">", 0]]`}, o1 + "," + o1 + "," + o2}, {[]string{"filters", `[["Order Line", "qty", ">", 0]]`, "distinct", "1"}, o1 + "," + o1 + "," + o2},
 		{[]string{"fields", `["items.item", "items.qty as n"]`, "filters", `{"customer": "A"}`}, `{"item":"Bolt","n":2.0},{"item":"Nut","n":3.0},{"item":null,"n":null}`},
 		{[]string{"fields", "[\"name\", \"`tabOrder Line`.`idx`\"]", "filters", `{"total": 5}`}, `{"name":"SO-2026-0001","idx":1},{"name":"SO-2026-0001","idx":2}`},
@@ -204,7 +204,12 @@ func TestQueryLimits(t *testing.T) {
 	}
 	s.list("clerk@acme", "Item", "limit", "0").wantMessage(t, 417, "ValidationError", "more than 40 rows")
 	s.list("clerk@acme", "Item", "limit", "41").wantMessage(t, 417, "ValidationError", "more than 40 rows")
-	// Pages do not overlap, even where all rows are equal in the order.
+	// Pages do not overlap, even where all rows are equal in the order, because a database is told to break ties.
+	s.store.Take()
+	s.list("clerk@acme", "Item", "order_by", "label desc")
+	if got := s.store.CheckAll(t, "acme"); len(got) != 1 || !strings.Contains(got[0].Text, " ORDER BY t0.`label` DESC, t0.`name` LIMIT ") {
+		t.Errorf("the statement is %v", got)
+	}
 	var all []string
 	for start := 0; start < 41; start += 7 {
 		all = append(all, strings.Fields(s.list("clerk@acme", "Item", "order_by", "label", "limit", "7", "limit_start", fmt.Sprint(start)).names(t))...)

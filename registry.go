@@ -177,7 +177,7 @@ func (d *DocType) problem(err error) error {
 
 // newMeta makes what needs no other DocType.
 func newMeta(d *DocType) (*meta, error) {
-	if err := checkName(d.Name); err != nil {
+	if err := checkName(d.Name, 61); err != nil {
 		return nil, fmt.Errorf("name: %w", err)
 	}
 	m := &meta{DocType: d, slug: slug(d.Name), slotOf: map[string]int{}}
@@ -224,7 +224,7 @@ func (m *meta) addFields() error {
 		if f.Fieldname == "" && !fieldTypes[f.Fieldtype].column && !f.isTable() {
 			continue // breaks need no name
 		}
-		if err := checkName(f.Fieldname); err != nil {
+		if err := checkName(f.Fieldname, 64); err != nil {
 			return fmt.Errorf("field %d (label %q): %w", i+1, f.Label, err)
 		}
 		if f.Fieldname == "doctype" {
@@ -248,12 +248,12 @@ func (m *meta) addFields() error {
 }
 
 // checkName refuses names that no column or table can have, or that hide in a log.
-func checkName(name string) error {
+func checkName(name string, most int) error {
 	switch {
 	case name == "":
 		return fmt.Errorf("the name is missing")
-	case utf8.RuneCountInString(name) > 61:
-		return fmt.Errorf("the name %q is longer than 61 characters", name)
+	case utf8.RuneCountInString(name) > most:
+		return fmt.Errorf("the name %q is longer than %d characters", name, most)
 	case strings.TrimSpace(name) != name:
 		return fmt.Errorf("the name %q begins or ends with a blank", name)
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):

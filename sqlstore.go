@@ -39,6 +39,8 @@ type Dialect struct {
 	// Widen, such as "MODIFY COLUMN", is how ALTER TABLE is told a column's new type. "" means that types are names only
 	// and stay; a column that is NOT NULL then stays so, too.
 	Widen string
+	// Migrated is statements that run after those of a plan.
+	Migrated []string
 	// Columns is a query for all columns of all tables: table, column, type, 1 if NOT NULL or else 0, 1 if there is a
 	// default or else 0; in their order.
 	Columns string

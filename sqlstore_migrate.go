@@ -21,10 +21,10 @@ func (s *sqlStore) Migrate(ctx context.Context, want *Schema, apply bool) (Plan,
 	}
 	defer tx.Rollback()
 	plan, err := s.plan(ctx, tx, want)
-	if err != nil || !apply {
+	if err != nil || !apply || len(plan) == 0 {
 		return plan, err
 	}
-	for _, statement := range plan {
+	for _, statement := range slices.Concat(plan, s.dialect.Migrated) {
 		if _, err := tx.ExecContext(ctx, statement); err != nil {
 			return nil, fmt.Errorf("frappems: %s: %w", statement, s.dialect.fail(ctx, err))
 		}

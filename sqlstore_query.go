@@ -267,14 +267,8 @@ func (b *sqlBuilder) group(s *sqlScope) {
 
 // order writes the query's order, or the one that rows have without it.
 func (b *sqlBuilder) order(q *Query, s *sqlScope) {
-	by := q.OrderBy
-	if len(by) == 0 {
-		for _, e := range s.by {
-			by = append(by, Order{Expr: e})
-		}
-	}
 	n := 0
-	for _, o := range by {
+	for _, o := range q.order() {
 		if o.Expr.Func == FuncLiteral {
 			continue
 		}

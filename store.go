@@ -341,6 +341,18 @@ func (q *Query) groups() []Expr {
 	return q.GroupBy
 }
 
+// order returns OrderBy, or the order that groups have without it.
+func (q *Query) order() []Order {
+	if len(q.OrderBy) > 0 {
+		return q.OrderBy
+	}
+	var order []Order
+	for _, e := range q.groups() {
+		order = append(order, Order{Expr: e})
+	}
+	return order
+}
+
 // aggregates reports whether the expression is made of the rows of a group.
 func (e Expr) aggregates() bool { return e.Func != FuncValue && e.Func != FuncLiteral }
 
@@ -384,8 +396,8 @@ func (m *Mutation) check() error {
 	if !validTenant(m.Tenant) {
 		return errNoTenant
 	}
-	if m.Kind != InsertRows && m.Where.Op == OpTrue {
-		return errors.New("frappems: an update or delete without a condition")
+	if m.Kind > DeleteRows || m.Kind != InsertRows && m.Where.Op == OpTrue {
+		return errors.New("frappems: an update or delete without a condition, or a mutation of no kind")
 	}
 	if m.Kind == UpdateRows && len(m.Rows) != 1 {
 		return errors.New("frappems: an update has one row of values")

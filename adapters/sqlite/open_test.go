@@ -122,6 +122,34 @@ func TestDurability(t *testing.T) {
 	}
 }
 
+// TestIndexes checks that SQLite finds rows by the index that fits, also in tables that have just been made.
+func TestIndexes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	store, err := openCrash(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	db := ours().pool(path)
+	defer db.Close()
+	for condition, want := range map[string]string{
+		`parent = 'x' ORDER BY name`:                        "USING INDEX tabChild.parent (tenant_id=? AND parent=?)",
+		`parent IN ('x', 'y') ORDER BY name LIMIT 20`:       "USING INDEX tabChild.parent (tenant_id=? AND parent=?)",
+		`name = 'x' ORDER BY parent`:                        "USING INDEX sqlite_autoindex_tabChild_1 (tenant_id=? AND name=?)",
+		`name IN ('x', 'y') ORDER BY parent, name LIMIT 20`: "USING INDEX sqlite_autoindex_tabChild_1 (tenant_id=? AND name=?)",
+		`1 ORDER BY parent DESC LIMIT 20`:                   "USING INDEX tabChild.parent (tenant_id=?)",
+	} {
+		var id, parent, unused int
+		var plan string
+		if err := db.QueryRow("EXPLAIN QUERY PLAN SELECT * FROM tabChild WHERE tenant_id = 'acme' AND "+condition).Scan(&id, &parent, &unused, &plan); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(plan, want) {
+			t.Errorf("%s: %s, want %s", condition, plan, want)
+		}
+	}
+}
+
 // TestOlderCollation opens a file whose indexes were sorted by another order.
 func TestOlderCollation(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")

@@ -64,7 +64,7 @@ func (d *collated) readers(path string) *sql.DB {
 
 // writer returns the one connection that writes.
 func (d *collated) writer(path string) *sql.DB {
-	db := d.pool(path, "_txlock", "immediate", "_synchronous", "FULL")
+	db := d.pool(path, "_txlock", "immediate", "_synchronous", "FULL", "_pragma", "analysis_limit(100)")
 	db.SetMaxOpenConns(1)
 	return db
 }

@@ -1,6 +1,6 @@
 module github.com/frappems/frappems/cmd/frappems
 
-go 1.26.0
+go 1.25.0
 
 require (
 	github.com/frappems/frappems v0.1.0
@@ -14,15 +14,9 @@ require (
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/ncruces/go-strftime v1.1.0 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
-	golang.org/x/sys v0.49.0 // indirect
-	modernc.org/libc v1.80.1 // indirect
+	golang.org/x/sys v0.47.0 // indirect
+	modernc.org/libc v1.76.0 // indirect
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.12.1 // indirect
-	modernc.org/sqlite v1.62.0 // indirect
-)
-
-replace (
-	github.com/frappems/frappems => ../..
-	github.com/frappems/frappems/adapters/sqlite => ../../adapters/sqlite
-	github.com/frappems/frappems/examples => ../../examples
+	modernc.org/sqlite v1.58.0 // indirect
 )

@@ -41,7 +41,11 @@ func HTML(s string) string {
 	if !c.marked {
 		return s
 	}
-	return c.out.String()
+	out := c.out.String()
+	if json.Valid([]byte(out)) {
+		out = inertJSON(out) // it has become JSON only now, which a second time would be treated as such
+	}
+	return out
 }
 
 // inertJSON writes the angle brackets of JSON, which only its strings can have, as escapes where they could begin a tag.

@@ -24,6 +24,7 @@ var sanitizeRows = []struct{ in, want string }{
 	{`{"a": "<b>"}`, `{"a": "\u003cb\u003e"}`},
 	{`"<b>x</b>"`, `"\u003cb\u003ex\u003c/b\u003e"`},
 	{`["a < b", "c>d"]`, sameHTML},
+	{"\"\b<B></B>\"", `"?\u003cb\u003e\u003c/b\u003e"`},
 	{`<b>ok</b><script>alert(1)</script>`,
 		`<b>ok</b>&lt;script&gt;alert(1)&lt;/script&gt;`},
 	{`xss <img src=x onerror=alert(1)>`,
