@@ -472,19 +472,23 @@ func (l *lifeTest) find(d *sentDoc, child string, f *frappems.Field, value any) 
 	if value != nil && canonical(f, value) != "0" {
 		more = append(more, own(field, "is", "set"))
 	}
-	l.wantFound(d, listPath(d.meta.Name, "name", more, order))
+	l.wantFound(true, d, listPath(d.meta.Name, "name", more, order))
 	if value != nil {
-		l.wantFound(d, listPath(d.meta.Name, "name", [][]any{own(field, "=", value)}, order))
+		l.wantFound(true, d, listPath(d.meta.Name, "name", [][]any{own(field, "=", value), own(field, "in", []any{value})}, order))
+	}
+	if value != nil && child == "" {
+		l.wantFound(false, d, listPath(d.meta.Name, "name", [][]any{own(field, "!=", value)}, order))
 	}
 }
 
-func (l *lifeTest) wantFound(d *sentDoc, path string) {
+// wantFound says whether d has to be in a list.
+func (l *lifeTest) wantFound(want bool, d *sentDoc, path string) {
 	l.Helper()
 	var list []map[string]any
 	l.data(&list, 200, "GET", path, nil)
-	if !slices.ContainsFunc(list, func(item map[string]any) bool { return canonical(nil, item["name"]) == d.name }) {
-		plain, _ := url.QueryUnescape(path)
-		l.Errorf("%s: got %v, want %s among them", plain, list, d.name)
+	found := slices.ContainsFunc(list, func(item map[string]any) bool { return canonical(nil, item["name"]) == d.name })
+	if plain, _ := url.QueryUnescape(path); found != want {
+		l.Errorf("%s: got %v, with %s %t, want %t", plain, list, d.name, found, want)
 	}
 }
 
