@@ -150,8 +150,8 @@ func (db *DB) loadSingle(ctx context.Context, m *meta) (*Doc, error) {
 	d := newDoc(m)
 	d.isNew = false
 	rows, err := db.texts(ctx, &Query{Tenant: db.tenant, From: singleTable,
-		Columns: []Expr{{Column: singleTable.column("field")}, {Column: singleTable.column("value")}},
-		Where:   Cond{Op: OpEqual, Expr: Expr{Column: singleTable.column("doctype")}, Values: []string{m.Name}}})
+		Columns: []Expr{{Column: singleTable.Column("field")}, {Column: singleTable.Column("value")}},
+		Where:   Cond{Op: OpEqual, Expr: Expr{Column: singleTable.Column("doctype")}, Values: []string{m.Name}}})
 	if err != nil {
 		return nil, err
 	}
@@ -380,7 +380,7 @@ func (db *DB) rowChanges(d *Doc, at int) ([]Mutation, error) {
 // singleChanges writes all values of a Single DocType anew.
 func (db *DB) singleChanges(d *Doc) ([]Mutation, error) {
 	remove := Mutation{Kind: DeleteRows, Tenant: db.tenant, Table: singleTable,
-		Where: Cond{Op: OpEqual, Expr: Expr{Column: singleTable.column("doctype")}, Values: []string{d.meta.Name}}}
+		Where: Cond{Op: OpEqual, Expr: Expr{Column: singleTable.Column("doctype")}, Values: []string{d.meta.Name}}}
 	insert := Mutation{Kind: InsertRows, Tenant: db.tenant, Table: singleTable, Columns: singleTable.Columns}
 	for i := range d.meta.slots {
 		text, err := d.text(i)

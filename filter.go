@@ -77,11 +77,11 @@ func (b *queryBuilder) filterObject(object map[string]any, op Op) (Cond, error) 
 		}
 		all.Conds = append(all.Conds, c)
 	}
-	return all.simple(), nil
+	return simplified(all), nil
 }
 
-// simple drops a junction of nothing or one, which changes no meaning but that an empty one is always true here.
-func (c Cond) simple() Cond {
+// simplified drops a junction of nothing or one, which changes no meaning but that an empty one is always true here.
+func simplified(c Cond) Cond {
 	if c.Op == OpAnd || c.Op == OpOr {
 		switch len(c.Conds) {
 		case 0:
@@ -116,7 +116,7 @@ func (b *queryBuilder) filterList(list []any, op Op, depth int) (Cond, error) {
 			}
 			// Left to right without precedence: what came so far becomes the first part of the new junction.
 			if all.Op != next && len(all.Conds) > 0 {
-				all = Cond{Op: next, Conds: []Cond{all.simple()}}
+				all = Cond{Op: next, Conds: []Cond{simplified(all)}}
 			}
 			all.Op, junction = next, true
 			continue
@@ -126,12 +126,12 @@ func (b *queryBuilder) filterList(list []any, op Op, depth int) (Cond, error) {
 			return Cond{}, err
 		}
 		if !junction && all.Op != op {
-			all = Cond{Op: op, Conds: []Cond{all.simple()}}
+			all = Cond{Op: op, Conds: []Cond{simplified(all)}}
 		}
 		junction = false
 		all.Conds = append(all.Conds, c)
 	}
-	return all.simple(), nil
+	return simplified(all), nil
 }
 
 func isNested(item any) bool {

@@ -217,8 +217,7 @@ func FuzzNumbers(f *testing.F) {
 		if math.IsNaN(v) || math.Abs(v) >= decimalLimit {
 			return
 		}
-		for _, c := range []*Column{{Type: TypeDecimal}, {Type: TypeRating}} {
-			places := c.Type.places()
+		for places, c := range map[int]*Column{9: {Type: TypeDecimal}, 2: {Type: TypeRating}} {
 			if places == 2 && math.Abs(v) >= 9.99 {
 				continue
 			}

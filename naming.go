@@ -286,11 +286,11 @@ func (n *names) giveBack(d *Doc) error {
 		return nil // the number is not at the end, or it has outgrown its digits
 	}
 	prefix, number := name[:cut], toInt(name[cut:])
-	current := counterTable.column("current")
+	current := counterTable.Column("current")
 	_, err := n.tx.Write(n.ctx, Mutation{Kind: UpdateRows, Tenant: n.db.tenant, Table: counterTable, Columns: []*Column{current},
 		Rows: [][]any{{strconv.FormatInt(number-1, 10)}},
 		Where: Cond{Op: OpAnd, Conds: []Cond{
-			{Op: OpEqual, Expr: Expr{Column: counterTable.column("name")}, Values: []string{prefix}},
+			{Op: OpEqual, Expr: Expr{Column: counterTable.Column("name")}, Values: []string{prefix}},
 			{Op: OpEqual, Expr: Expr{Column: current}, Values: []string{strconv.FormatInt(number, 10)}},
 		}}})
 	return err

@@ -205,7 +205,7 @@ func (b *queryBuilder) joinLink(l *linkField) (int, error) {
 	}
 	b.query.Joins = append(b.query.Joins, Join{
 		Table: m.table, Column: m.slots[slotName].column, Outer: Expr{Column: own.column},
-		Where: Cond{Op: OpAnd, Conds: a.conditions(0)}.simple(),
+		Where: simplified(Cond{Op: OpAnd, Conds: a.conditions(0)}),
 	})
 	b.sources = append(b.sources, source{meta: m, access: a, link: l.slot})
 	return len(b.sources), nil
@@ -450,7 +450,7 @@ func (b *queryBuilder) treeCondition(r *ref, f filter, operator string) (Cond, e
 	if own := r.field(); own != nil && own.Fieldtype == "Link" {
 		tree = b.db.app.registry.byName[own.Options]
 	}
-	if tree == nil || tree.table == nil || tree.table.column("lft") == nil || tree.table.column("rgt") == nil {
+	if tree == nil || tree.table == nil || tree.table.Column("lft") == nil || tree.table.Column("rgt") == nil {
 		return Cond{}, Errorf(ValidationError, "%s is not a tree of this service", bold(f.field))
 	}
 	a := b.db.accessTo(tree)
@@ -471,7 +471,7 @@ func (b *queryBuilder) treeCondition(r *ref, f filter, operator string) (Cond, e
 }
 
 func (b *queryBuilder) treeNames(tree *meta, a *access, node string, below bool) ([]string, error) {
-	lft, rgt := Expr{Column: tree.table.column("lft")}, Expr{Column: tree.table.column("rgt")}
+	lft, rgt := Expr{Column: tree.table.Column("lft")}, Expr{Column: tree.table.Column("rgt")}
 	name := Expr{Column: tree.slots[slotName].column}
 	bounds, err := b.db.texts(b.ctx, &Query{Tenant: b.db.tenant, From: tree.table, Columns: []Expr{lft, rgt},
 		Where: Cond{Op: OpAnd, Conds: append(a.conditions(0), Cond{Op: OpEqual, Expr: name, Values: []string{node}})}})

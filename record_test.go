@@ -34,7 +34,7 @@ type Statement struct {
 
 // NewRecording makes a store that knows no tables yet: those that it is asked to migrate become its vocabulary.
 func NewRecording() *Recording {
-	r := &Recording{Store: NewMemoryStore(), words: map[string]bool{"`" + tenantName + "`": true}}
+	r := &Recording{Store: NewMemoryStore(), words: map[string]bool{"`tenant_id`": true}}
 	r.sql = NewSQLStore(sql.OpenDB(recordingDriver{r}), Dialect{
 		Quote:  '`',
 		Upsert: func(column string) string { return "ON DUPLICATE KEY UPDATE " + column + " = " + column },
@@ -44,11 +44,10 @@ func NewRecording() *Recording {
 }
 
 func (r *Recording) Migrate(ctx context.Context, want *Schema, apply bool) (Plan, error) {
-	d := Dialect{Quote: '`'}
 	for _, t := range want.Tables {
-		r.words[d.quoted(t.Name)] = true
+		r.words["`" + t.Name + "`"] = true
 		for _, c := range t.Columns {
-			r.words[d.column(c)] = true
+			r.words["`" + c.Name + "`"] = true
 		}
 	}
 	return r.Store.Migrate(ctx, want, apply)

@@ -359,7 +359,7 @@ func (db *DB) list(ctx context.Context, m *meta, args listArgs) (*queryBuilder, 
 			where = append(where, c)
 		}
 	}
-	b.query.Where = Cond{Op: OpAnd, Conds: where}.simple()
+	b.query.Where = simplified(Cond{Op: OpAnd, Conds: where})
 	if strings.Count(args.groupBy, ",") >= maxFields || strings.Count(args.orderBy, ",") >= maxFields {
 		return nil, Errorf(ValidationError, "There are more than %d fields to sort or group by", maxFields)
 	}

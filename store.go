@@ -423,14 +423,14 @@ func (c Counter) columns(n int) (name, current *Column, err error) {
 	if !validTenant(c.Tenant) {
 		return nil, nil, errNoTenant
 	}
-	if name, current = c.Table.column("name"), c.Table.column("current"); name == nil || current == nil || n < 1 {
+	if name, current = c.Table.Column("name"), c.Table.Column("current"); name == nil || current == nil || n < 1 {
 		return nil, nil, errors.New("frappems: a counter's table needs the columns name and current, and a step of at least 1")
 	}
 	return name, current, nil
 }
 
-// column returns the table's column of this name, or nil.
-func (t *Table) column(name string) *Column {
+// Column returns the table's column of this name, or nil.
+func (t *Table) Column(name string) *Column {
 	for _, c := range t.Columns {
 		if c.Name == name {
 			return c

@@ -437,7 +437,8 @@ func (l *lifeTest) findAll(d *sentDoc, stored map[string]any) {
 	}
 }
 
-// find lists documents by filters on one column that d, or its first row in a child table, fulfils.
+// find lists documents by all filters on one column that d, or its first row in a child table, fulfils, and by one that it
+// does not.
 func (l *lifeTest) find(d *sentDoc, child string, f *frappems.Field, value any) {
 	if !hasColumn(f) {
 		return
@@ -458,24 +459,19 @@ func (l *lifeTest) find(d *sentDoc, child string, f *frappems.Field, value any) 
 	if child != "" || field == "name" || strings.HasSuffix(f.Fieldtype, "Link") {
 		order = "creation asc" // not by names that chance gave
 	}
-	more := [][]any{}
-	switch {
-	case value == nil: // what was fetched from an empty field
-		more = append(more, own(field, "is", "not set"))
-	case isRanged(f):
-		more = append(more, own(field, ">=", value), own(field, "between", []any{value, value}))
-	default:
-		if text, ok := value.(string); ok { // else it is a number for a name
-			more = append(more, own(field, "like", likePattern(text)))
+	filters := [][]any{own(field, "is", "not set")} // of what was fetched from an empty field
+	if value != nil {
+		filters = [][]any{own(field, "=", value), own(field, "in", []any{value})}
+		if canonical(f, value) != "0" {
+			filters = append(filters, own(field, "is", "set"))
+		}
+		if isRanged(f) {
+			filters = append(filters, own(field, ">=", value), own(field, "between", []any{value, value}))
+		} else if text, ok := value.(string); ok { // else it is a number for a name
+			filters = append(filters, own(field, "like", likePattern(text)))
 		}
 	}
-	if value != nil && canonical(f, value) != "0" {
-		more = append(more, own(field, "is", "set"))
-	}
-	l.wantFound(true, d, listPath(d.meta.Name, "name", more, order))
-	if value != nil {
-		l.wantFound(true, d, listPath(d.meta.Name, "name", [][]any{own(field, "=", value), own(field, "in", []any{value})}, order))
-	}
+	l.wantFound(true, d, listPath(d.meta.Name, "name", filters, order))
 	if value != nil && child == "" {
 		l.wantFound(false, d, listPath(d.meta.Name, "name", [][]any{own(field, "!=", value)}, order))
 	}
