@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/frappems/frappems/store"
 )
 
 const (
@@ -197,7 +199,7 @@ func (t *Tokens) add(e *tokenEntry, number int, seen map[[3]string]int) error {
 	if err := e.check(); err != nil {
 		return err
 	}
-	for _, claim := range [][3]string{{"user", textKey(e.User), *e.Tenant}, {"api_key", e.Key}, {"bearer", e.Bearer}} {
+	for _, claim := range [][3]string{{"user", store.TextKey(e.User), *e.Tenant}, {"api_key", e.Key}, {"bearer", e.Bearer}} {
 		first := seen[claim]
 		if first != 0 && claim[1] != "" {
 			return fmt.Errorf("the same %s as entry %d", claim[0], first)
@@ -240,7 +242,7 @@ func (e *tokenEntry) check() error {
 		return errors.New("api_key has a colon or a blank")
 	case strings.Contains(e.Secret, " ") || strings.Contains(e.Bearer, " "):
 		return errors.New("api_secret or bearer has a blank")
-	case *e.Tenant != "" && !validTenant(*e.Tenant):
+	case *e.Tenant != "" && !store.ValidTenant(*e.Tenant):
 		return fmt.Errorf("tenant %q: want 1 to 64 of A-Z a-z 0-9 . _ - and not SYSTEM", *e.Tenant)
 	case slices.Contains(e.Roles, ""):
 		return errors.New("a role is empty")

@@ -10,6 +10,8 @@ import (
 	"errors"
 	"slices"
 	"strings"
+
+	"github.com/frappems/frappems/store"
 )
 
 // How documents get into tables and out of them. What is checked before is not known here.
@@ -23,7 +25,7 @@ var errTorn = errors.New("frappems: the document changed while it was read")
 
 // load reads a document with its rows. Outside a transaction these are statements of their own, so the second carries
 // the parent's timestamp, and what does not fit together is read again, at last with a lock that keeps writers out.
-func (db *DB) load(ctx context.Context, m *meta, name string, lock Lock) (*Doc, error) {
+func (db *DB) load(ctx context.Context, m *meta, name string, lock store.Lock) (*Doc, error) {
 	if m.IsSingle {
 		if name != "" && name != m.Name {
 			return nil, notFound(m, name)
@@ -41,13 +43,13 @@ func (db *DB) load(ctx context.Context, m *meta, name string, lock Lock) (*Doc, 
 	}
 	var d *Doc
 	err := db.Tx(ctx, func(db *DB) (err error) {
-		d, err = db.loadOnce(ctx, m, name, ShareLock)
+		d, err = db.loadOnce(ctx, m, name, store.ShareLock)
 		return err
 	})
 	return d, err
 }
 
-func (db *DB) loadOnce(ctx context.Context, m *meta, name string, lock Lock) (*Doc, error) {
+func (db *DB) loadOnce(ctx context.Context, m *meta, name string, lock store.Lock) (*Doc, error) {
 	where, ok := m.named(name)
 	if !ok {
 		return nil, notFound(m, name)
@@ -63,8 +65,8 @@ func (db *DB) loadOnce(ctx context.Context, m *meta, name string, lock Lock) (*D
 }
 
 // loadRows reads rows of one table as documents without rows of their own.
-func (db *DB) loadRows(ctx context.Context, m *meta, where Cond, lock Lock) ([]*Doc, error) {
-	q := &Query{Tenant: db.tenant, From: m.table, Columns: m.allColumns(), Where: where, Lock: lock}
+func (db *DB) loadRows(ctx context.Context, m *meta, where store.Cond, lock store.Lock) ([]*Doc, error) {
+	q := &store.Query{Tenant: db.tenant, From: m.table, Columns: m.allColumns(), Where: where, Lock: lock}
 	var found []*Doc
 	err := db.each(ctx, q, func(row [][]byte) error {
 		found = append(found, m.read(row))
@@ -73,8 +75,8 @@ func (db *DB) loadRows(ctx context.Context, m *meta, where Cond, lock Lock) ([]*
 	return found, err
 }
 
-func (m *meta) allColumns() []Expr {
-	all := make([]Expr, len(m.slots))
+func (m *meta) allColumns() []store.Expr {
+	all := make([]store.Expr, len(m.slots))
 	for i := range m.slots {
 		all[i].Column = m.slots[i].column
 	}
@@ -92,21 +94,21 @@ func (m *meta) read(row [][]byte) *Doc {
 }
 
 // loadChildren reads the rows of each table in one statement, which begins with the parent's timestamp.
-func (db *DB) loadChildren(ctx context.Context, d *Doc, where Cond) error {
+func (db *DB) loadChildren(ctx context.Context, d *Doc, where store.Cond) error {
 	for i, t := range d.meta.tables {
-		stamp := &Query{Tenant: db.tenant, From: d.meta.table, Where: where,
-			Columns: append([]Expr{{Column: d.meta.slots[slotModified].column}}, make([]Expr, len(t.child.slots))...)}
+		stamp := &store.Query{Tenant: db.tenant, From: d.meta.table, Where: where,
+			Columns: append([]store.Expr{{Column: d.meta.slots[slotModified].column}}, make([]store.Expr, len(t.child.slots))...)}
 		for at := range t.child.slots {
-			stamp.Columns[at+1] = Expr{Func: FuncLiteral}
+			stamp.Columns[at+1] = store.Expr{Func: store.FuncLiteral}
 		}
 		rows := t.query(db.tenant, d)
-		rows.Columns = append([]Expr{{Func: FuncLiteral}}, rows.Columns...)
-		stamp.Union = []*Query{rows}
+		rows.Columns = append([]store.Expr{{Func: store.FuncLiteral}}, rows.Columns...)
+		stamp.Union = []*store.Query{rows}
 		modified := ""
 		d.rows[i] = []*Doc{}
 		err := db.each(ctx, stamp, func(row [][]byte) error {
 			if row[0] != nil {
-				modified = shownText(TypeDatetime, string(row[0]))
+				modified = shownText(store.TypeDatetime, string(row[0]))
 			} else {
 				d.rows[i] = append(d.rows[i], t.child.read(row[1:]))
 			}
@@ -124,11 +126,11 @@ func (db *DB) loadChildren(ctx context.Context, d *Doc, where Cond) error {
 }
 
 // query is the rows of a table field of a document.
-func (t *tableField) query(tenant string, d *Doc) *Query {
-	equal := func(column, value string) Cond {
-		return Cond{Op: OpEqual, Expr: Expr{Column: t.child.slots[t.child.slotOf[column]].column}, Values: []string{value}}
+func (t *tableField) query(tenant string, d *Doc) *store.Query {
+	equal := func(column, value string) store.Cond {
+		return store.Cond{Op: store.OpEqual, Expr: store.Expr{Column: t.child.slots[t.child.slotOf[column]].column}, Values: []string{value}}
 	}
-	return &Query{Tenant: tenant, From: t.child.table, Columns: t.child.allColumns(), Where: Cond{Op: OpAnd, Conds: []Cond{
+	return &store.Query{Tenant: tenant, From: t.child.table, Columns: t.child.allColumns(), Where: store.Cond{Op: store.OpAnd, Conds: []store.Cond{
 		equal("parent", d.Name()), equal("parenttype", d.meta.Name), equal("parentfield", t.field.Fieldname)}}}
 }
 
@@ -140,7 +142,7 @@ func sortRows(rows []*Doc) {
 
 // loadBefore reads what is stored of a document that is about to be saved, and keeps others from changing it.
 func (db *DB) loadBefore(ctx context.Context, d *Doc) (err error) {
-	d.before, err = db.load(ctx, d.meta, d.Name(), UpdateLock)
+	d.before, err = db.load(ctx, d.meta, d.Name(), store.UpdateLock)
 	return err
 }
 
@@ -149,9 +151,9 @@ func (db *DB) loadBefore(ctx context.Context, d *Doc) (err error) {
 func (db *DB) loadSingle(ctx context.Context, m *meta) (*Doc, error) {
 	d := newDoc(m)
 	d.isNew = false
-	rows, err := db.texts(ctx, &Query{Tenant: db.tenant, From: singleTable,
-		Columns: []Expr{{Column: singleTable.Column("field")}, {Column: singleTable.Column("value")}},
-		Where:   Cond{Op: OpEqual, Expr: Expr{Column: singleTable.Column("doctype")}, Values: []string{m.Name}}})
+	rows, err := db.texts(ctx, &store.Query{Tenant: db.tenant, From: singleTable,
+		Columns: []store.Expr{{Column: singleTable.Column("field")}, {Column: singleTable.Column("value")}},
+		Where:   store.Cond{Op: store.OpEqual, Expr: store.Expr{Column: singleTable.Column("doctype")}, Values: []string{m.Name}}})
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +172,7 @@ func (db *DB) loadSingle(ctx context.Context, m *meta) (*Doc, error) {
 	d.values[slotName] = m.Name
 	for i, t := range m.tables {
 		q := t.query(db.tenant, d)
-		if d.rows[i], err = db.loadRows(ctx, t.child, q.Where, NoLock); err != nil {
+		if d.rows[i], err = db.loadRows(ctx, t.child, q.Where, store.NoLock); err != nil {
 			return nil, err
 		}
 		sortRows(d.rows[i])
@@ -179,7 +181,7 @@ func (db *DB) loadSingle(ctx context.Context, m *meta) (*Doc, error) {
 }
 
 // columns are those that a document is written to, by slot; tenant_id is the store's.
-func (m *meta) columns() (slots []int, columns []*Column) {
+func (m *meta) columns() (slots []int, columns []*store.Column) {
 	for i := range m.slots {
 		if c := m.slots[i].column; c.Name != "tenant_id" {
 			slots, columns = append(slots, i), append(columns, c)
@@ -204,10 +206,10 @@ func (d *Doc) cells(slots []int) ([]any, error) {
 }
 
 // insertion is one statement for any number of documents of a DocType.
-func (db *DB) insertion(docs []*Doc) (Mutation, error) {
+func (db *DB) insertion(docs []*Doc) (store.Mutation, error) {
 	m := docs[0].meta
 	slots, columns := m.columns()
-	write := Mutation{Kind: InsertRows, Tenant: db.tenant, Table: m.table, Columns: columns}
+	write := store.Mutation{Kind: store.InsertRows, Tenant: db.tenant, Table: m.table, Columns: columns}
 	for _, d := range docs {
 		cells, err := d.cells(slots)
 		if err != nil {
@@ -247,9 +249,9 @@ func (db *DB) writeNew(ctx context.Context, d *Doc) error {
 }
 
 // write runs the statements of a save, and says which key was there already.
-func (db *DB) write(ctx context.Context, d *Doc, writes []Mutation) error {
+func (db *DB) write(ctx context.Context, d *Doc, writes []store.Mutation) error {
 	_, err := db.tx.Write(ctx, writes...)
-	if !errors.Is(err, ErrDuplicateKey) {
+	if !errors.Is(err, store.ErrDuplicateKey) {
 		return err
 	}
 	explain := func(row *Doc) error { return db.duplicate(ctx, row, err) }
@@ -274,16 +276,16 @@ func (db *DB) duplicate(ctx context.Context, d *Doc, cause error) error {
 				Message: escapeHTML(d.meta.Name) + " " + bold(d.Name()) + " already exists", Title: "Duplicate Name"}
 		}
 	}
-	name := Expr{Column: d.meta.slots[slotName].column}
+	name := store.Expr{Column: d.meta.slots[slotName].column}
 	for i := range d.meta.slots {
 		s := &d.meta.slots[i]
 		text, err := d.text(i)
 		if s.field == nil || !bool(s.field.Unique) || text == nil || err != nil {
 			continue
 		}
-		rows, err := db.texts(ctx, &Query{Tenant: db.tenant, From: d.meta.table, Columns: []Expr{name}, Limit: 1,
-			Where: Cond{Op: OpAnd, Conds: []Cond{{Op: OpEqual, Expr: Expr{Column: s.column}, Values: []string{*text}},
-				{Op: OpNotEqual, Expr: name, Values: []string{d.Name()}}}}})
+		rows, err := db.texts(ctx, &store.Query{Tenant: db.tenant, From: d.meta.table, Columns: []store.Expr{name}, Limit: 1,
+			Where: store.Cond{Op: store.OpAnd, Conds: []store.Cond{{Op: store.OpEqual, Expr: store.Expr{Column: s.column}, Values: []string{*text}},
+				{Op: store.OpNotEqual, Expr: name, Values: []string{d.Name()}}}}})
 		if err != nil {
 			return err
 		}
@@ -319,9 +321,9 @@ func (db *DB) writeChanges(ctx context.Context, d *Doc) error {
 }
 
 // changes is the update of one document or row, or nothing.
-func (db *DB) changes(d *Doc) ([]Mutation, error) {
+func (db *DB) changes(d *Doc) ([]store.Mutation, error) {
 	var slots []int
-	write := Mutation{Kind: UpdateRows, Tenant: db.tenant, Table: d.meta.table}
+	write := store.Mutation{Kind: store.UpdateRows, Tenant: db.tenant, Table: d.meta.table}
 	for i := range d.meta.slots {
 		if i != slotName && d.meta.slots[i].name != "tenant_id" && !d.same(i) {
 			slots, write.Columns = append(slots, i), append(write.Columns, d.meta.slots[i].column)
@@ -333,12 +335,12 @@ func (db *DB) changes(d *Doc) ([]Mutation, error) {
 	}
 	where, _ := d.meta.named(d.before.Name())
 	write.Where, write.Rows = where, [][]any{cells}
-	return []Mutation{write}, nil
+	return []store.Mutation{write}, nil
 }
 
 // rowChanges deletes, updates and inserts rows of one table.
-func (db *DB) rowChanges(d *Doc, at int) ([]Mutation, error) {
-	var writes []Mutation
+func (db *DB) rowChanges(d *Doc, at int) ([]store.Mutation, error) {
+	var writes []store.Mutation
 	var fresh []*Doc
 	gone := map[string]bool{}
 	for _, row := range d.before.rows[at] {
@@ -363,9 +365,9 @@ func (db *DB) rowChanges(d *Doc, at int) ([]Mutation, error) {
 		}
 		slices.Sort(names)
 		child := d.meta.tables[at].child
-		remove := Mutation{Kind: DeleteRows, Tenant: db.tenant, Table: child.table,
-			Where: Cond{Op: OpIn, Expr: Expr{Column: child.slots[slotName].column}, Values: names}}
-		writes = append([]Mutation{remove}, writes...)
+		remove := store.Mutation{Kind: store.DeleteRows, Tenant: db.tenant, Table: child.table,
+			Where: store.Cond{Op: store.OpIn, Expr: store.Expr{Column: child.slots[slotName].column}, Values: names}}
+		writes = append([]store.Mutation{remove}, writes...)
 	}
 	if len(fresh) > 0 {
 		insert, err := db.insertion(fresh)
@@ -378,10 +380,10 @@ func (db *DB) rowChanges(d *Doc, at int) ([]Mutation, error) {
 }
 
 // singleChanges writes all values of a Single DocType anew.
-func (db *DB) singleChanges(d *Doc) ([]Mutation, error) {
-	remove := Mutation{Kind: DeleteRows, Tenant: db.tenant, Table: singleTable,
-		Where: Cond{Op: OpEqual, Expr: Expr{Column: singleTable.Column("doctype")}, Values: []string{d.meta.Name}}}
-	insert := Mutation{Kind: InsertRows, Tenant: db.tenant, Table: singleTable, Columns: singleTable.Columns}
+func (db *DB) singleChanges(d *Doc) ([]store.Mutation, error) {
+	remove := store.Mutation{Kind: store.DeleteRows, Tenant: db.tenant, Table: singleTable,
+		Where: store.Cond{Op: store.OpEqual, Expr: store.Expr{Column: singleTable.Column("doctype")}, Values: []string{d.meta.Name}}}
+	insert := store.Mutation{Kind: store.InsertRows, Tenant: db.tenant, Table: singleTable, Columns: singleTable.Columns}
 	for i := range d.meta.slots {
 		text, err := d.text(i)
 		if err != nil {
@@ -391,25 +393,25 @@ func (db *DB) singleChanges(d *Doc) ([]Mutation, error) {
 			insert.Rows = append(insert.Rows, []any{d.meta.Name, d.meta.slots[i].name, *text})
 		}
 	}
-	return []Mutation{remove, insert}, nil
+	return []store.Mutation{remove, insert}, nil
 }
 
 // writeDeleted removes a document, its rows and its passwords, and keeps a copy of it as Frappe does.
 func (db *DB) writeDeleted(ctx context.Context, d *Doc) error {
 	copied := string(d.appendDoc(nil, docView{levels: func(int) bool { return true }}))
 	deleted := db.app.now().Format(timestampLayout) + " " + randomName()
-	writes := []Mutation{{Kind: InsertRows, Tenant: db.tenant, Table: deletedTable, Columns: deletedTable.Columns,
+	writes := []store.Mutation{{Kind: store.InsertRows, Tenant: db.tenant, Table: deletedTable, Columns: deletedTable.Columns,
 		Rows: [][]any{{d.meta.Name, d.Name(), deleted, copied}}}}
 	if d.meta.IsSingle {
 		remove, _ := db.singleChanges(d)
 		writes = append(writes, remove[0])
 	} else {
 		where, _ := d.meta.named(d.Name())
-		writes = append(writes, Mutation{Kind: DeleteRows, Tenant: db.tenant, Table: d.meta.table, Where: where})
+		writes = append(writes, store.Mutation{Kind: store.DeleteRows, Tenant: db.tenant, Table: d.meta.table, Where: where})
 	}
 	for i, t := range d.meta.tables {
 		if len(d.rows[i]) > 0 {
-			writes = append(writes, Mutation{Kind: DeleteRows, Tenant: db.tenant, Table: t.child.table, Where: t.query(db.tenant, d).Where})
+			writes = append(writes, store.Mutation{Kind: store.DeleteRows, Tenant: db.tenant, Table: t.child.table, Where: t.query(db.tenant, d).Where})
 		}
 	}
 	forget := func(row *Doc) error {
@@ -425,8 +427,8 @@ func (db *DB) writeDeleted(ctx context.Context, d *Doc) error {
 }
 
 // secrets takes new passwords out of a document and its rows: in their place stars stay, as many as there were letters.
-func (db *DB) secrets(d *Doc) ([]Mutation, error) {
-	var writes []Mutation
+func (db *DB) secrets(d *Doc) ([]store.Mutation, error) {
+	var writes []store.Mutation
 	take := func(row *Doc) error {
 		for _, at := range row.meta.password {
 			text := toText(row.values[at])
@@ -444,7 +446,7 @@ func (db *DB) secrets(d *Doc) ([]Mutation, error) {
 			if err != nil {
 				return err
 			}
-			writes = append(writes, Mutation{Kind: InsertRows, Tenant: db.tenant, Table: passwordTable, Columns: passwordTable.Columns,
+			writes = append(writes, store.Mutation{Kind: store.InsertRows, Tenant: db.tenant, Table: passwordTable, Columns: passwordTable.Columns,
 				Rows: [][]any{{row.meta.Name, row.Name(), field, sealed}}})
 			row.values[at] = strings.Repeat("*", len([]rune(text)))
 		}
@@ -456,12 +458,12 @@ func (db *DB) secrets(d *Doc) ([]Mutation, error) {
 	return writes, d.children(take)
 }
 
-func (db *DB) forgetPassword(d *Doc, field string) Mutation {
-	where := Cond{Op: OpAnd}
+func (db *DB) forgetPassword(d *Doc, field string) store.Mutation {
+	where := store.Cond{Op: store.OpAnd}
 	for i, value := range []string{d.meta.Name, d.Name(), field} {
-		where.Conds = append(where.Conds, Cond{Op: OpEqual, Expr: Expr{Column: passwordTable.Columns[i]}, Values: []string{value}})
+		where.Conds = append(where.Conds, store.Cond{Op: store.OpEqual, Expr: store.Expr{Column: passwordTable.Columns[i]}, Values: []string{value}})
 	}
-	return Mutation{Kind: DeleteRows, Tenant: db.tenant, Table: passwordTable, Where: where}
+	return store.Mutation{Kind: store.DeleteRows, Tenant: db.tenant, Table: passwordTable, Where: where}
 }
 
 // seal encrypts a password with AES-256-GCM, bound to the place that it belongs to, so that a row copied elsewhere in the

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/frappems/frappems/store"
 )
 
 // DocType describes documents of one kind: Frappe's own DocType, read from the JSON that Frappe exports or written in Go.
@@ -217,46 +219,46 @@ func slug(name string) string { return strings.ReplaceAll(strings.ToLower(name),
 // fieldType says how a type of field is kept; column is "" where a field of it has none.
 type fieldType struct {
 	column bool
-	typ    ColumnType
+	typ    store.ColumnType
 	length int
 }
 
 // fieldTypes is every field type of Frappe v15 (frappe/model/__init__.py and its type_map for MariaDB).
 var fieldTypes = map[string]fieldType{
-	"Autocomplete":      {true, TypeVarchar, 140},
-	"Attach":            {true, TypeText, 0},
-	"Attach Image":      {true, TypeText, 0},
-	"Barcode":           {true, TypeLongText, 0},
-	"Check":             {true, TypeCheck, 0},
-	"Code":              {true, TypeLongText, 0},
-	"Color":             {true, TypeVarchar, 140},
-	"Currency":          {true, TypeDecimal, 0},
-	"Data":              {true, TypeVarchar, 140},
-	"Date":              {true, TypeDate, 0},
-	"Datetime":          {true, TypeDatetime, 0},
-	"Duration":          {true, TypeDecimal, 0},
-	"Dynamic Link":      {true, TypeVarchar, 140},
-	"Float":             {true, TypeDecimal, 0},
-	"Geolocation":       {true, TypeLongText, 0},
-	"HTML Editor":       {true, TypeLongText, 0},
-	"Icon":              {true, TypeVarchar, 140},
-	"Int":               {true, TypeInt, 0},
-	"JSON":              {true, TypeJSON, 0},
-	"Link":              {true, TypeVarchar, 140},
-	"Long Int":          {true, TypeBigInt, 0},
-	"Long Text":         {true, TypeLongText, 0},
-	"Markdown Editor":   {true, TypeLongText, 0},
-	"Password":          {true, TypeText, 0},
-	"Percent":           {true, TypeDecimal, 0},
-	"Phone":             {true, TypeVarchar, 140},
-	"Rating":            {true, TypeRating, 0},
-	"Read Only":         {true, TypeVarchar, 140},
-	"Select":            {true, TypeVarchar, 140},
-	"Signature":         {true, TypeLongText, 0},
-	"Small Text":        {true, TypeText, 0},
-	"Text":              {true, TypeText, 0},
-	"Text Editor":       {true, TypeLongText, 0},
-	"Time":              {true, TypeTime, 0},
+	"Autocomplete":      {true, store.TypeVarchar, 140},
+	"Attach":            {true, store.TypeText, 0},
+	"Attach Image":      {true, store.TypeText, 0},
+	"Barcode":           {true, store.TypeLongText, 0},
+	"Check":             {true, store.TypeCheck, 0},
+	"Code":              {true, store.TypeLongText, 0},
+	"Color":             {true, store.TypeVarchar, 140},
+	"Currency":          {true, store.TypeDecimal, 0},
+	"Data":              {true, store.TypeVarchar, 140},
+	"Date":              {true, store.TypeDate, 0},
+	"Datetime":          {true, store.TypeDatetime, 0},
+	"Duration":          {true, store.TypeDecimal, 0},
+	"Dynamic Link":      {true, store.TypeVarchar, 140},
+	"Float":             {true, store.TypeDecimal, 0},
+	"Geolocation":       {true, store.TypeLongText, 0},
+	"HTML Editor":       {true, store.TypeLongText, 0},
+	"Icon":              {true, store.TypeVarchar, 140},
+	"Int":               {true, store.TypeInt, 0},
+	"JSON":              {true, store.TypeJSON, 0},
+	"Link":              {true, store.TypeVarchar, 140},
+	"Long Int":          {true, store.TypeBigInt, 0},
+	"Long Text":         {true, store.TypeLongText, 0},
+	"Markdown Editor":   {true, store.TypeLongText, 0},
+	"Password":          {true, store.TypeText, 0},
+	"Percent":           {true, store.TypeDecimal, 0},
+	"Phone":             {true, store.TypeVarchar, 140},
+	"Rating":            {true, store.TypeRating, 0},
+	"Read Only":         {true, store.TypeVarchar, 140},
+	"Select":            {true, store.TypeVarchar, 140},
+	"Signature":         {true, store.TypeLongText, 0},
+	"Small Text":        {true, store.TypeText, 0},
+	"Text":              {true, store.TypeText, 0},
+	"Text Editor":       {true, store.TypeLongText, 0},
+	"Time":              {true, store.TypeTime, 0},
 	"Button":            {},
 	"Column Break":      {},
 	"Fold":              {},
@@ -278,17 +280,17 @@ func (f *Field) isNumber() bool {
 }
 
 // column makes the field's column, or nil where it has none.
-func (f *Field) column() *Column {
+func (f *Field) column() *store.Column {
 	t := fieldTypes[f.Fieldtype]
 	if !t.column || bool(f.IsVirtual) {
 		return nil
 	}
-	c := &Column{Name: f.Fieldname, Type: t.typ, Length: t.length}
+	c := &store.Column{Name: f.Fieldname, Type: t.typ, Length: t.length}
 	switch {
-	case t.typ == TypeVarchar && f.Length > 0:
+	case t.typ == store.TypeVarchar && f.Length > 0:
 		c.Length = int(f.Length)
-	case t.typ == TypeInt && f.Length > 11:
-		c.Type = TypeBigInt
+	case t.typ == store.TypeInt && f.Length > 11:
+		c.Type = store.TypeBigInt
 	}
 	if f.isNumber() {
 		// The default is for rows that are there when the column comes; documents get theirs from core.

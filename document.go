@@ -6,6 +6,8 @@ import (
 	"errors"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/frappems/frappems/store"
 )
 
 // Doc is one document with its rows, as generic code handles it: a value for each field of its DocType. It is bound to no
@@ -75,7 +77,7 @@ func (d *Doc) assign(field string, raw json.RawMessage) error {
 		if err != nil {
 			return Errorf(DataError, "The value for %s is not valid: %v", bold(field), err)
 		}
-		if odd, ok := v.(json.RawMessage); ok && d.meta.slots[at].column.Type != TypeJSON {
+		if odd, ok := v.(json.RawMessage); ok && d.meta.slots[at].column.Type != store.TypeJSON {
 			return Errorf(ValidationError, "Value for %s cannot be %s", bold(field), jsonKind(odd))
 		}
 		d.values[at] = v

@@ -5,24 +5,26 @@ import (
 	"encoding/json"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/frappems/frappems/store"
 )
 
 // One encoder writes all JSON of documents: from rows as they come out of a store (appendColumn), which allocates
 // nothing, and from documents in memory (appendValue).
 
 // appendColumn writes a value in its column's text form; nil is null.
-func appendColumn(out []byte, typ ColumnType, text []byte) []byte {
+func appendColumn(out []byte, typ store.ColumnType, text []byte) []byte {
 	if text == nil {
 		return append(out, "null"...)
 	}
 	switch typ {
-	case TypeInt, TypeBigInt, TypeCheck:
+	case store.TypeInt, store.TypeBigInt, store.TypeCheck:
 		return append(out, text...)
-	case TypeDecimal, TypeRating:
+	case store.TypeDecimal, store.TypeRating:
 		return appendDecimal(out, text)
-	case TypeDatetime, TypeTime:
+	case store.TypeDatetime, store.TypeTime:
 		text = bytes.TrimSuffix(text, []byte(".000000"))
-		if typ == TypeTime {
+		if typ == store.TypeTime {
 			text = bytes.TrimPrefix(text, []byte("0"))
 		}
 		return append(append(append(out, '"'), text...), '"')

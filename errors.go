@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/frappems/frappems/store"
 )
 
 // Code is the kind of an [Error]: the name of Frappe's exception, which clients read as exc_type. It is an error itself,
@@ -148,10 +150,10 @@ func asError(err error) *Error {
 	if errors.As(err, &tooBig) {
 		return Errorf(RequestTooLargeError, "The request body is larger than %d bytes", tooBig.Limit)
 	}
-	if errors.Is(err, ErrUnavailable) || errors.Is(err, ErrDeadlock) {
+	if errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrDeadlock) {
 		return &Error{Code: UnavailableError, Message: "The service is busy, please try again", Cause: err}
 	}
-	if errors.Is(err, ErrValueOutOfRange) {
+	if errors.Is(err, store.ErrValueOutOfRange) {
 		return &Error{Code: DataError, Message: "A value does not fit its column", Cause: err}
 	}
 	return &Error{Code: InternalError, Message: "An internal error occurred", Cause: err}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/frappems/frappems/store"
 )
 
 // Limits on what one list request may ask for: far above what clients send, far below what hurts a database.
@@ -34,7 +36,7 @@ type filter struct {
 // [operator, value]; a list of [field, value], [field, operator, value], [doctype, field, operator, value] (and a fifth,
 // which is passed over) or such objects; one such triple alone; a list of names; a name; and conditions nested in lists
 // with "and" and "or" between them. Several beside each other are joined by op.
-func (b *queryBuilder) parseFilters(raw json.RawMessage, op Op) (Cond, error) {
+func (b *queryBuilder) parseFilters(raw json.RawMessage, op store.Op) (store.Cond, error) {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
 	var v any
@@ -43,11 +45,11 @@ func (b *queryBuilder) parseFilters(raw json.RawMessage, op Op) (Cond, error) {
 		err = errors.New("something follows the JSON value")
 	}
 	if err != nil {
-		return Cond{}, Errorf(ValidationError, "The filters are not valid JSON: %v", jsonProblem(raw, err))
+		return store.Cond{}, Errorf(ValidationError, "The filters are not valid JSON: %v", jsonProblem(raw, err))
 	}
 	switch v := v.(type) {
 	case nil:
-		return Cond{}, nil
+		return store.Cond{}, nil
 	case map[string]any:
 		return b.filterObject(v, op)
 	case []any:
@@ -57,23 +59,23 @@ func (b *queryBuilder) parseFilters(raw json.RawMessage, op Op) (Cond, error) {
 }
 
 // filterObject reads {field: value}, in a fixed order, so that one request makes one statement.
-func (b *queryBuilder) filterObject(object map[string]any, op Op) (Cond, error) {
-	all := Cond{Op: op}
+func (b *queryBuilder) filterObject(object map[string]any, op store.Op) (store.Cond, error) {
+	all := store.Cond{Op: op}
 	for _, field := range slices.Sorted(maps.Keys(object)) {
 		f := filter{field: field, operator: "=", value: plainValue(object[field])}
 		if pair, ok := object[field].([]any); ok {
 			if len(pair) != 2 {
-				return Cond{}, Errorf(ValidationError, "A filter on %s must be a value or [operator, value]", bold(field))
+				return store.Cond{}, Errorf(ValidationError, "A filter on %s must be a value or [operator, value]", bold(field))
 			}
 			operator, isText := pair[0].(string)
 			if !isText {
-				return Cond{}, b.badOperator()
+				return store.Cond{}, b.badOperator()
 			}
 			f.operator, f.value = operator, plainValue(pair[1])
 		}
 		c, err := b.condition(f)
 		if err != nil {
-			return Cond{}, err
+			return store.Cond{}, err
 		}
 		all.Conds = append(all.Conds, c)
 	}
@@ -81,11 +83,11 @@ func (b *queryBuilder) filterObject(object map[string]any, op Op) (Cond, error) 
 }
 
 // simplified drops a junction of nothing or one, which changes no meaning but that an empty one is always true here.
-func simplified(c Cond) Cond {
-	if c.Op == OpAnd || c.Op == OpOr {
+func simplified(c store.Cond) store.Cond {
+	if c.Op == store.OpAnd || c.Op == store.OpOr {
 		switch len(c.Conds) {
 		case 0:
-			return Cond{}
+			return store.Cond{}
 		case 1:
 			return c.Conds[0]
 		}
@@ -93,9 +95,9 @@ func simplified(c Cond) Cond {
 	return c
 }
 
-func (b *queryBuilder) filterList(list []any, op Op, depth int) (Cond, error) {
+func (b *queryBuilder) filterList(list []any, op store.Op, depth int) (store.Cond, error) {
 	if depth > maxDepth {
-		return Cond{}, Errorf(ValidationError, "The filters are nested deeper than %d levels", maxDepth)
+		return store.Cond{}, Errorf(ValidationError, "The filters are nested deeper than %d levels", maxDepth)
 	}
 	if f, ok := asFilter(list); ok {
 		_, isField := b.meta.slotOf[f.field]
@@ -106,27 +108,27 @@ func (b *queryBuilder) filterList(list []any, op Op, depth int) (Cond, error) {
 	if !slices.ContainsFunc(list, isNested) && len(list) > 0 {
 		return b.condition(filter{field: "name", operator: "in", value: plainValue(list)})
 	}
-	all := Cond{Op: op}
+	all := store.Cond{Op: op}
 	junction := false
 	for _, item := range list {
 		if word, ok := item.(string); ok {
-			next := map[string]Op{"and": OpAnd, "or": OpOr}[strings.ToLower(word)]
-			if next == OpTrue {
-				return Cond{}, Errorf(ValidationError, "%s is not a filter", quoteShort(word))
+			next := map[string]store.Op{"and": store.OpAnd, "or": store.OpOr}[strings.ToLower(word)]
+			if next == store.OpTrue {
+				return store.Cond{}, Errorf(ValidationError, "%s is not a filter", quoteShort(word))
 			}
 			// Left to right without precedence: what came so far becomes the first part of the new junction.
 			if all.Op != next && len(all.Conds) > 0 {
-				all = Cond{Op: next, Conds: []Cond{simplified(all)}}
+				all = store.Cond{Op: next, Conds: []store.Cond{simplified(all)}}
 			}
 			all.Op, junction = next, true
 			continue
 		}
 		c, err := b.filterItem(item, op, depth)
 		if err != nil {
-			return Cond{}, err
+			return store.Cond{}, err
 		}
 		if !junction && all.Op != op {
-			all = Cond{Op: op, Conds: []Cond{simplified(all)}}
+			all = store.Cond{Op: op, Conds: []store.Cond{simplified(all)}}
 		}
 		junction = false
 		all.Conds = append(all.Conds, c)
@@ -142,17 +144,17 @@ func isNested(item any) bool {
 	return false
 }
 
-func (b *queryBuilder) filterItem(item any, op Op, depth int) (Cond, error) {
+func (b *queryBuilder) filterItem(item any, op store.Op, depth int) (store.Cond, error) {
 	switch item := item.(type) {
 	case []any:
 		if len(item) == 0 {
-			return Cond{}, Errorf(ValidationError, "A filter is empty")
+			return store.Cond{}, Errorf(ValidationError, "A filter is empty")
 		}
-		return b.filterList(item, OpAnd, depth+1)
+		return b.filterList(item, store.OpAnd, depth+1)
 	case map[string]any:
-		return b.filterObject(item, OpAnd)
+		return b.filterObject(item, store.OpAnd)
 	}
-	return Cond{}, Errorf(ValidationError, "A filter must be a list or an object")
+	return store.Cond{}, Errorf(ValidationError, "A filter must be a list or an object")
 }
 
 // asFilter recognises [field, value], [field, operator, value] and [doctype, field, operator, value(, hidden)].
@@ -197,23 +199,23 @@ func (b *queryBuilder) badOperator() error {
 }
 
 // condition makes a Cond of one filter: the field is looked up, the operator is one of ours, the value is bound.
-func (b *queryBuilder) condition(f filter) (Cond, error) {
+func (b *queryBuilder) condition(f filter) (store.Cond, error) {
 	if b.conditions++; b.conditions > maxConditions {
-		return Cond{}, Errorf(ValidationError, "There are more than %d filters", maxConditions)
+		return store.Cond{}, Errorf(ValidationError, "There are more than %d filters", maxConditions)
 	}
 	r, err := b.resolveFilter(f)
 	if err != nil {
-		return Cond{}, err
+		return store.Cond{}, err
 	}
 	operator := strings.ToLower(strings.TrimSpace(f.operator))
 	if !slices.Contains(operators, operator) {
-		return Cond{}, b.badOperator()
+		return store.Cond{}, b.badOperator()
 	}
 	if flag, ok := f.value.(bool); ok {
 		f.value = int64(boolInt(flag))
 	}
 	if _, object := f.value.(json.RawMessage); object {
-		return Cond{}, b.badValue(f)
+		return store.Cond{}, b.badValue(f)
 	}
 	switch operator {
 	case "in", "not in":
@@ -225,7 +227,7 @@ func (b *queryBuilder) condition(f filter) (Cond, error) {
 	case "timespan", "previous", "next":
 		from, to, ok := timespan(operator, toText(f.value), b.now)
 		if !ok {
-			return Cond{}, b.badValue(f)
+			return store.Cond{}, b.badValue(f)
 		}
 		return b.betweenCondition(r, filter{field: f.field, value: []any{from, to}})
 	}
@@ -248,15 +250,15 @@ func (r *ref) nullable() bool {
 	return !r.column.NotNull || r.expr.Source > 0
 }
 
-var compareOps = map[string]Op{"=": OpEqual, "!=": OpNotEqual, ">": OpGreater, "<": OpLess, ">=": OpGreaterEqual, "<=": OpLessEqual,
-	"like": OpLike, "not like": OpNotLike}
+var compareOps = map[string]store.Op{"=": store.OpEqual, "!=": store.OpNotEqual, ">": store.OpGreater, "<": store.OpLess, ">=": store.OpGreaterEqual, "<=": store.OpLessEqual,
+	"like": store.OpLike, "not like": store.OpNotLike}
 
 // compareCondition is one of = != < > <= >= like: Frappe puts a fallback in place of NULL, so a row without a value is
 // found where the fallback fulfils the condition. (The column is never wrapped in a function, so that an index serves.)
-func (b *queryBuilder) compareCondition(r *ref, f filter, operator string) (Cond, error) {
+func (b *queryBuilder) compareCondition(r *ref, f filter, operator string) (store.Cond, error) {
 	op := compareOps[operator]
 	if _, list := f.value.([]any); list {
-		return Cond{}, b.badValue(f)
+		return store.Cond{}, b.badValue(f)
 	}
 	if f.value == nil && isNumeric(r.column.Type) {
 		f.value = int64(0)
@@ -265,21 +267,21 @@ func (b *queryBuilder) compareCondition(r *ref, f filter, operator string) (Cond
 		return b.nullCondition(r, op), nil
 	}
 	var text string
-	if op == OpLike || op == OpNotLike {
-		if r.column.Type == TypeDecimal || r.column.Type == TypeRating {
-			return Cond{}, b.badValue(f)
+	if op == store.OpLike || op == store.OpNotLike {
+		if r.column.Type == store.TypeDecimal || r.column.Type == store.TypeRating {
+			return store.Cond{}, b.badValue(f)
 		}
 		text = toText(f.value)
 	} else {
 		value, err := b.filterText(r.column, f, f.value)
 		if err != nil {
-			return Cond{}, err
+			return store.Cond{}, err
 		}
 		text = value
 	}
-	c := Cond{Op: op, Expr: r.expr, Values: []string{text}}
+	c := store.Cond{Op: op, Expr: r.expr, Values: []string{text}}
 	fallback := fallbackOf(r.column.Type)
-	direct := (op == OpEqual || op == OpLike) && !isEmpty(f.value) || (op == OpGreater || op == OpGreaterEqual) && isMoment(r.column.Type)
+	direct := (op == store.OpEqual || op == store.OpLike) && !isEmpty(f.value) || (op == store.OpGreater || op == store.OpGreaterEqual) && isMoment(r.column.Type)
 	if r.nullable() && !direct && holds(op, r.column.Type, fallback, text) {
 		return orNull(c), nil
 	}
@@ -288,39 +290,39 @@ func (b *queryBuilder) compareCondition(r *ref, f filter, operator string) (Cond
 
 // nullCondition compares with null: = finds what is empty, but for Link and Data fields and names nothing at all (as
 // recorded: Frappe compares them with two quotes); != finds what is set.
-func (b *queryBuilder) nullCondition(r *ref, op Op) Cond {
+func (b *queryBuilder) nullCondition(r *ref, op store.Op) store.Cond {
 	kind := ""
 	if f := r.field(); f != nil {
 		kind = f.Fieldtype
 	}
 	switch {
-	case op == OpEqual && (kind == "Link" || kind == "Data" || r.name() == "name"):
-		return Cond{Op: OpIn, Expr: r.expr}
-	case op == OpNotEqual:
+	case op == store.OpEqual && (kind == "Link" || kind == "Data" || r.name() == "name"):
+		return store.Cond{Op: store.OpIn, Expr: r.expr}
+	case op == store.OpNotEqual:
 		return r.isSet()
 	default:
 		return r.isNotSet()
 	}
 }
 
-func isText(t ColumnType) bool {
-	return t == TypeVarchar || t == TypeText || t == TypeLongText || t == TypeJSON || t == TypeASCII
+func isText(t store.ColumnType) bool {
+	return t == store.TypeVarchar || t == store.TypeText || t == store.TypeLongText || t == store.TypeJSON || t == store.TypeASCII
 }
 
-func isMoment(t ColumnType) bool { return t == TypeDate || t == TypeDatetime }
+func isMoment(t store.ColumnType) bool { return t == store.TypeDate || t == store.TypeDatetime }
 
-func isNumeric(t ColumnType) bool {
-	return t == TypeInt || t == TypeBigInt || t == TypeCheck || t == TypeDecimal || t == TypeRating
+func isNumeric(t store.ColumnType) bool {
+	return t == store.TypeInt || t == store.TypeBigInt || t == store.TypeCheck || t == store.TypeDecimal || t == store.TypeRating
 }
 
 // fallbackOf is what Frappe's filters put in place of NULL.
-func fallbackOf(t ColumnType) string {
+func fallbackOf(t store.ColumnType) string {
 	switch t {
-	case TypeDate:
+	case store.TypeDate:
 		return "0001-01-01"
-	case TypeDatetime:
+	case store.TypeDatetime:
 		return "0001-01-01 00:00:00.000000"
-	case TypeTime:
+	case store.TypeTime:
 		return "00:00:00.000000"
 	}
 	if isNumeric(t) {
@@ -330,13 +332,13 @@ func fallbackOf(t ColumnType) string {
 }
 
 // holds says whether a constant fulfils a comparison.
-func holds(op Op, t ColumnType, left, right string) bool {
+func holds(op store.Op, t store.ColumnType, left, right string) bool {
 	order := 0
 	switch {
-	case op == OpLike:
-		return MatchText(left, right)
-	case op == OpNotLike:
-		return !MatchText(left, right)
+	case op == store.OpLike:
+		return store.MatchText(left, right)
+	case op == store.OpNotLike:
+		return !store.MatchText(left, right)
 	case isNumeric(t):
 		if l, r := toFloat(left), toFloat(right); l < r {
 			order = -1
@@ -344,32 +346,32 @@ func holds(op Op, t ColumnType, left, right string) bool {
 			order = 1
 		}
 	case isText(t):
-		order = CompareText(left, right)
+		order = store.CompareText(left, right)
 	default:
 		order = strings.Compare(left, right)
 	}
 	switch op {
-	case OpEqual:
+	case store.OpEqual:
 		return order == 0
-	case OpNotEqual:
+	case store.OpNotEqual:
 		return order != 0
-	case OpLess:
+	case store.OpLess:
 		return order < 0
-	case OpLessEqual:
+	case store.OpLessEqual:
 		return order <= 0
-	case OpGreater:
+	case store.OpGreater:
 		return order > 0
 	}
 	return order >= 0
 }
 
-func orNull(c Cond) Cond {
-	return Cond{Op: OpOr, Conds: []Cond{c, {Op: OpIsNull, Expr: c.Expr}}}
+func orNull(c store.Cond) store.Cond {
+	return store.Cond{Op: store.OpOr, Conds: []store.Cond{c, {Op: store.OpIsNull, Expr: c.Expr}}}
 }
 
 // filterText makes the text form of a filter's value for a column. What is not a number counts as 0, as in Frappe; what
 // is not a date is refused.
-func (b *queryBuilder) filterText(c *Column, f filter, v any) (string, error) {
+func (b *queryBuilder) filterText(c *store.Column, f filter, v any) (string, error) {
 	if b.values++; b.values > maxValues {
 		return "", Errorf(ValidationError, "The filters have more than %d values", maxValues)
 	}
@@ -388,7 +390,7 @@ func (b *queryBuilder) filterText(c *Column, f filter, v any) (string, error) {
 		}
 		return text, nil
 	}
-	if c.Type == TypeJSON {
+	if c.Type == store.TypeJSON {
 		return toText(v), nil
 	}
 	if isEmpty(v) && isMoment(c.Type) {
@@ -402,7 +404,7 @@ func (b *queryBuilder) filterText(c *Column, f filter, v any) (string, error) {
 }
 
 // inCondition is in and not in: of a list, or of a text with commas.
-func (b *queryBuilder) inCondition(r *ref, f filter, not bool) (Cond, error) {
+func (b *queryBuilder) inCondition(r *ref, f filter, not bool) (store.Cond, error) {
 	var values []any
 	switch v := f.value.(type) {
 	case []any:
@@ -416,9 +418,9 @@ func (b *queryBuilder) inCondition(r *ref, f filter, not bool) (Cond, error) {
 		values = []any{v}
 	}
 	empty := len(values) == 0
-	c := Cond{Op: OpIn, Expr: r.expr, Values: make([]string, 0, len(values))}
+	c := store.Cond{Op: store.OpIn, Expr: r.expr, Values: make([]string, 0, len(values))}
 	if not {
-		c.Op = OpNotIn
+		c.Op = store.OpNotIn
 	}
 	for _, v := range values {
 		if s, ok := v.(string); ok {
@@ -433,7 +435,7 @@ func (b *queryBuilder) inCondition(r *ref, f filter, not bool) (Cond, error) {
 		}
 		text, err := b.filterText(r.column, f, v)
 		if err != nil {
-			return Cond{}, err
+			return store.Cond{}, err
 		}
 		c.Values = append(c.Values, text)
 	}
@@ -447,50 +449,50 @@ func (b *queryBuilder) inCondition(r *ref, f filter, not bool) (Cond, error) {
 }
 
 // isCondition is "is set" and "is not set".
-func (b *queryBuilder) isCondition(r *ref, f filter) (Cond, error) {
+func (b *queryBuilder) isCondition(r *ref, f filter) (store.Cond, error) {
 	switch strings.ToLower(toText(f.value)) {
 	case "set":
 		return r.isSet(), nil
 	case "not set":
 		return r.isNotSet(), nil
 	}
-	return Cond{}, Errorf(ValidationError, "%s can be 'set' or 'not set', not %s", bold(f.field), quoteShort(toText(f.value)))
+	return store.Cond{}, Errorf(ValidationError, "%s can be 'set' or 'not set', not %s", bold(f.field), quoteShort(toText(f.value)))
 }
 
 // isSet: neither NULL nor the empty value, which numbers have in 0.
-func (r *ref) isSet() Cond {
+func (r *ref) isSet() store.Cond {
 	if !isText(r.column.Type) && !isNumeric(r.column.Type) {
-		return Cond{Op: OpIsNotNull, Expr: r.expr}
+		return store.Cond{Op: store.OpIsNotNull, Expr: r.expr}
 	}
-	return Cond{Op: OpNotEqual, Expr: r.expr, Values: []string{fallbackOf(r.column.Type)}}
+	return store.Cond{Op: store.OpNotEqual, Expr: r.expr, Values: []string{fallbackOf(r.column.Type)}}
 }
 
 // isNotSet: NULL or the empty text. A number that is 0 is neither set nor not set, as MariaDB compares it with an empty text.
-func (r *ref) isNotSet() Cond {
+func (r *ref) isNotSet() store.Cond {
 	if !isText(r.column.Type) {
-		return Cond{Op: OpIsNull, Expr: r.expr}
+		return store.Cond{Op: store.OpIsNull, Expr: r.expr}
 	}
-	return orNull(Cond{Op: OpEqual, Expr: r.expr, Values: []string{""}})
+	return orNull(store.Cond{Op: store.OpEqual, Expr: r.expr, Values: []string{""}})
 }
 
 // betweenCondition is between two values; dates on a Datetime are whole days, and a missing end is today's.
-func (b *queryBuilder) betweenCondition(r *ref, f filter) (Cond, error) {
+func (b *queryBuilder) betweenCondition(r *ref, f filter) (store.Cond, error) {
 	pair, _ := f.value.([]any)
 	if len(pair) > 2 || len(pair) < 2 && !isMoment(r.column.Type) {
-		return Cond{}, Errorf(ValidationError, "A filter with between on %s needs a list of two values", bold(f.field))
+		return store.Cond{}, Errorf(ValidationError, "A filter with between on %s needs a list of two values", bold(f.field))
 	}
-	c := Cond{Op: OpBetween, Expr: r.expr, Values: make([]string, 2)}
+	c := store.Cond{Op: store.OpBetween, Expr: r.expr, Values: make([]string, 2)}
 	for i := range c.Values {
 		v := any(b.now.Format("2006-01-02"))
 		if i < len(pair) && !isEmpty(pair[i]) || !isMoment(r.column.Type) {
 			v = pair[i]
 		}
-		if s, ok := v.(string); ok && r.column.Type == TypeDatetime && i == 1 && !strings.ContainsAny(strings.TrimSpace(s), " T") {
+		if s, ok := v.(string); ok && r.column.Type == store.TypeDatetime && i == 1 && !strings.ContainsAny(strings.TrimSpace(s), " T") {
 			v = s + " 23:59:59.999999"
 		}
 		text, err := b.filterText(r.column, f, v)
 		if err != nil {
-			return Cond{}, err
+			return store.Cond{}, err
 		}
 		c.Values[i] = text
 	}

@@ -26,6 +26,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/frappems/frappems/store"
 )
 
 // Config is what an [App] is made of. Only Store is required; a zero value of any other field has the meaning that
@@ -38,7 +40,7 @@ type Config struct {
 	// Types are further DocTypes, made in Go.
 	Types []*DocType
 	// Store keeps the documents. Required. It stays its opener's: the App does not close it.
-	Store Store
+	Store store.Store
 
 	// Auth says who calls. Nil: nobody can sign in, every request is Guest's.
 	Auth Authenticator
@@ -115,7 +117,7 @@ func (c Config) validate() error {
 	switch {
 	case c.Store == nil:
 		return errors.New("frappems: Config.Store is required: NewMemoryStore(), or an adapter's")
-	case c.Tenant != "" && !validTenant(c.Tenant):
+	case c.Tenant != "" && !store.ValidTenant(c.Tenant):
 		return fmt.Errorf("frappems: Config.Tenant %q: want 1 to 64 of A-Z a-z 0-9 . _ - and not SYSTEM", c.Tenant)
 	case c.EncryptionKey != nil && len(c.EncryptionKey) != 32:
 		return fmt.Errorf("frappems: Config.EncryptionKey has %d bytes, want 32", len(c.EncryptionKey))
@@ -148,7 +150,7 @@ const (
 type App struct {
 	config   Config
 	registry *registry
-	store    Store
+	store    store.Store
 	log      *slog.Logger
 	guest    *User
 	origins  *http.CrossOriginProtection
@@ -248,7 +250,7 @@ func (a *App) begin(site string) error {
 
 // Migrate compares the store's tables with the DocTypes and returns the statements that are missing. With apply it also
 // runs them. Start does this too.
-func (a *App) Migrate(ctx context.Context, apply bool) (Plan, error) {
+func (a *App) Migrate(ctx context.Context, apply bool) (store.Plan, error) {
 	plan, err := a.store.Migrate(ctx, a.registry.schema(), apply)
 	if err != nil {
 		return plan, fmt.Errorf("frappems: migrate: %w", err)
@@ -409,7 +411,7 @@ func (a *App) AsTenant(ctx context.Context, id string) (*DB, error) {
 
 // checkTenant refuses a tenant that is none, is not this service's or is not known.
 func (a *App) checkTenant(ctx context.Context, user, id string) error {
-	known := validTenant(id) && (a.config.Tenant == "" || id == a.config.Tenant)
+	known := store.ValidTenant(id) && (a.config.Tenant == "" || id == a.config.Tenant)
 	if known && a.config.Tenants != nil {
 		var err error
 		if known, err = a.config.Tenants(ctx, id); err != nil {

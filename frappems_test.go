@@ -17,17 +17,18 @@ import (
 
 	"github.com/frappems/frappems"
 	"github.com/frappems/frappems/frappemstest"
+	"github.com/frappems/frappems/store"
 )
 
 // idleStore is a Store without rows, for tests of what stands before the store.
 type idleStore struct {
 	frappems.Store // nil: nothing else is called
-	plan           frappems.Plan
+	plan           store.Plan
 	migrate, ping  error
 	applied        bool
 }
 
-func (s *idleStore) Migrate(_ context.Context, _ *frappems.Schema, apply bool) (frappems.Plan, error) {
+func (s *idleStore) Migrate(_ context.Context, _ *store.Schema, apply bool) (store.Plan, error) {
 	s.applied = s.applied || apply
 	return s.plan, s.migrate
 }
@@ -156,11 +157,11 @@ func TestBeforeStartAndAfterShutdown(t *testing.T) {
 }
 
 func TestReadyAsksTheStore(t *testing.T) {
-	store := &idleStore{}
-	app, log := testApp(t, func(c *frappems.Config) { c.Store, c.Name = store, "orders" })
+	kept := &idleStore{}
+	app, log := testApp(t, func(c *frappems.Config) { c.Store, c.Name = kept, "orders" })
 	start(t, app)
 	frappemstest.Scenario{Path: "/readyz", Status: 200, Want: []string{`"service":"orders"`}}.Run(t, app)
-	store.ping = errors.New("password of db-7 is wrong")
+	kept.ping = errors.New("password of db-7 is wrong")
 	for _, path := range []string{"/readyz", "/health"} {
 		frappemstest.Scenario{Path: path, Status: 503, Not: []string{"db-7"}, WantHeaders: map[string]string{"Retry-After": "1"}}.Run(t, app)
 	}
@@ -190,24 +191,24 @@ func TestStart(t *testing.T) {
 		}
 	})
 	t.Run("failed and repeated", func(t *testing.T) {
-		store := &idleStore{migrate: frappems.ErrUnavailable}
-		app, _ := testApp(t, func(c *frappems.Config) { c.Store = store })
-		if err := app.Start(ctx); !errors.Is(err, frappems.ErrUnavailable) {
+		kept := &idleStore{migrate: store.ErrUnavailable}
+		app, _ := testApp(t, func(c *frappems.Config) { c.Store = kept })
+		if err := app.Start(ctx); !errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("got %v", err)
 		}
-		store.migrate = nil
+		kept.migrate = nil
 		start(t, app)
 	})
 	t.Run("NoMigrate", func(t *testing.T) {
-		store := &idleStore{plan: frappems.Plan{"CREATE TABLE x"}}
-		app, _ := testApp(t, func(c *frappems.Config) { c.Store, c.NoMigrate = store, true })
+		kept := &idleStore{plan: store.Plan{"CREATE TABLE x"}}
+		app, _ := testApp(t, func(c *frappems.Config) { c.Store, c.NoMigrate = kept, true })
 		if err := app.Start(ctx); err == nil || !strings.Contains(err.Error(), "CREATE TABLE x") {
 			t.Errorf("got %v, want an error with the plan", err)
 		}
-		if store.applied {
+		if kept.applied {
 			t.Error("it changed the tables")
 		}
-		store.plan = nil
+		kept.plan = nil
 		start(t, app)
 	})
 }
@@ -311,9 +312,9 @@ func TestServeCutsOff(t *testing.T) {
 }
 
 func TestServeReturnsWhyItCouldNotStart(t *testing.T) {
-	app, _ := testApp(t, func(c *frappems.Config) { c.Store = &idleStore{migrate: frappems.ErrUnavailable} })
+	app, _ := testApp(t, func(c *frappems.Config) { c.Store = &idleStore{migrate: store.ErrUnavailable} })
 	listener := listen(t)
-	if err := app.Serve(t.Context(), listener); !errors.Is(err, frappems.ErrUnavailable) {
+	if err := app.Serve(t.Context(), listener); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := listener.Accept(); err == nil {

@@ -15,6 +15,8 @@ import (
 	"testing/fstest"
 	"time"
 	"unicode/utf8"
+
+	"github.com/frappems/frappems/store"
 )
 
 // fuzzed is a service that fuzz targets send requests to.
@@ -217,7 +219,7 @@ func FuzzNumbers(f *testing.F) {
 		if math.IsNaN(v) || math.Abs(v) >= decimalLimit {
 			return
 		}
-		for places, c := range map[int]*Column{9: {Type: TypeDecimal}, 2: {Type: TypeRating}} {
+		for places, c := range map[int]*store.Column{9: {Type: store.TypeDecimal}, 2: {Type: store.TypeRating}} {
 			if places == 2 && math.Abs(v) >= 9.99 {
 				continue
 			}
@@ -247,7 +249,7 @@ func FuzzTimes(f *testing.F) {
 			if err != nil || at.Format(timestampLayout) != text {
 				t.Errorf("%q is %q: %v", s, text, err)
 			}
-			if again, ok := datetimeText(shownText(TypeDatetime, text)); !ok || again != text {
+			if again, ok := datetimeText(shownText(store.TypeDatetime, text)); !ok || again != text {
 				t.Errorf("%q is %q, and what is shown of it %q", s, text, again)
 			}
 			if day, ok := dateText(s); !ok || day != text[:10] {
@@ -260,7 +262,7 @@ func FuzzTimes(f *testing.F) {
 			if at, err := time.Parse("15:04:05.000000", text); err != nil || at.Format("15:04:05.000000") != text {
 				t.Errorf("%q is %q: %v", s, text, err)
 			}
-			if again, ok := timeText(shownText(TypeTime, text)); !ok || again != text {
+			if again, ok := timeText(shownText(store.TypeTime, text)); !ok || again != text {
 				t.Errorf("%q is %q, and what is shown of it %q", s, text, again)
 			}
 		} else if _, err := time.Parse("15:04:05", s); err == nil {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/frappems/frappems/store"
 )
 
 // linkCheck is one link of a document or row that is being saved.
@@ -117,7 +119,7 @@ func (db *DB) checkRound(ctx context.Context, d *Doc, checks []linkCheck, done m
 	}
 	var missing, cancelled []string
 	for _, c := range checks {
-		t := targets[c.target][textKey(c.name)]
+		t := targets[c.target][store.TextKey(c.name)]
 		own := &c.doc.meta.slots[c.link.slot]
 		switch {
 		case toText(c.doc.values[c.link.slot]) != c.name: // a link before it has fetched another one
@@ -191,7 +193,7 @@ func (db *DB) linkTargets(ctx context.Context, checks []linkCheck) (map[*meta]ma
 		offset[m] = width
 		width += len(fields[m])
 	}
-	parts := make([]*Query, len(order))
+	parts := make([]*store.Query, len(order))
 	for i, m := range order {
 		parts[i] = db.targetQuery(m, i, names[m], fields[m], offset[m], width)
 	}
@@ -207,24 +209,24 @@ func (db *DB) linkTargets(ctx context.Context, checks []linkCheck) (map[*meta]ma
 		if found[m] == nil {
 			found[m] = map[string]*linkTarget{}
 		}
-		found[m][textKey(t.name)] = t
+		found[m][store.TextKey(t.name)] = t
 		return nil
 	})
 	return found, err
 }
 
-func (db *DB) targetQuery(m *meta, part int, names, fields []string, offset, width int) *Query {
+func (db *DB) targetQuery(m *meta, part int, names, fields []string, offset, width int) *store.Query {
 	number := strconv.Itoa(part)
-	q := &Query{Tenant: db.tenant, From: m.table, Columns: []Expr{{Func: FuncLiteral, Text: &number},
+	q := &store.Query{Tenant: db.tenant, From: m.table, Columns: []store.Expr{{Func: store.FuncLiteral, Text: &number},
 		{Column: m.slots[slotName].column}, {Column: m.slots[slotDocstatus].column}}}
 	for i := range width {
-		e := Expr{Func: FuncLiteral}
+		e := store.Expr{Func: store.FuncLiteral}
 		if at := i - offset; at >= 0 && at < len(fields) {
-			e = Expr{Column: m.slots[m.slotOf[fields[at]]].column}
+			e = store.Expr{Column: m.slots[m.slotOf[fields[at]]].column}
 		}
 		q.Columns = append(q.Columns, e)
 	}
-	q.Where = Cond{Op: OpIn, Expr: Expr{Column: m.slots[slotName].column}, Values: names}
+	q.Where = store.Cond{Op: store.OpIn, Expr: store.Expr{Column: m.slots[slotName].column}, Values: names}
 	return q
 }
 
@@ -267,30 +269,30 @@ func (db *DB) linkedBy(ctx context.Context, d *Doc, m *meta, l *linkField, cance
 	if m.IsVirtual {
 		return "", nil
 	}
-	column := func(name string) Expr { return Expr{Column: m.slots[m.slotOf[name]].column} }
-	where := []Cond{{Op: OpEqual, Expr: Expr{Column: m.slots[l.slot].column}, Values: []string{d.Name()}}}
+	column := func(name string) store.Expr { return store.Expr{Column: m.slots[m.slotOf[name]].column} }
+	where := []store.Cond{{Op: store.OpEqual, Expr: store.Expr{Column: m.slots[l.slot].column}, Values: []string{d.Name()}}}
 	if l.typeSlot >= 0 {
-		where = append(where, Cond{Op: OpEqual, Expr: Expr{Column: m.slots[l.typeSlot].column}, Values: []string{d.meta.Name}})
+		where = append(where, store.Cond{Op: store.OpEqual, Expr: store.Expr{Column: m.slots[l.typeSlot].column}, Values: []string{d.meta.Name}})
 	}
 	switch {
 	case cancel:
-		where = append(where, Cond{Op: OpEqual, Expr: column("docstatus"), Values: []string{"1"}})
+		where = append(where, store.Cond{Op: store.OpEqual, Expr: column("docstatus"), Values: []string{"1"}})
 	case l.typeSlot >= 0:
-		where = append(where, Cond{Op: OpNotEqual, Expr: column("docstatus"), Values: []string{"2"}})
+		where = append(where, store.Cond{Op: store.OpNotEqual, Expr: column("docstatus"), Values: []string{"2"}})
 	}
-	q := &Query{Tenant: db.tenant, From: m.table, Columns: []Expr{column("name"), column("docstatus")}, Limit: 1}
-	own := Cond{Op: OpNotEqual, Expr: column("name"), Values: []string{d.Name()}}
+	q := &store.Query{Tenant: db.tenant, From: m.table, Columns: []store.Expr{column("name"), column("docstatus")}, Limit: 1}
+	own := store.Cond{Op: store.OpNotEqual, Expr: column("name"), Values: []string{d.Name()}}
 	if m.IsTable {
-		q.Columns = []Expr{column("parent"), column("parenttype")}
-		own = Cond{Op: OpOr, Conds: []Cond{
-			{Op: OpNotEqual, Expr: column("parent"), Values: []string{d.Name()}},
-			{Op: OpNotEqual, Expr: column("parenttype"), Values: []string{d.meta.Name}},
+		q.Columns = []store.Expr{column("parent"), column("parenttype")}
+		own = store.Cond{Op: store.OpOr, Conds: []store.Cond{
+			{Op: store.OpNotEqual, Expr: column("parent"), Values: []string{d.Name()}},
+			{Op: store.OpNotEqual, Expr: column("parenttype"), Values: []string{d.meta.Name}},
 		}}
 	}
 	if m == d.meta || bool(m.IsTable) {
 		where = append(where, own)
 	}
-	q.Where = Cond{Op: OpAnd, Conds: where}
+	q.Where = store.Cond{Op: store.OpAnd, Conds: where}
 	rows, err := db.texts(ctx, q)
 	if err != nil || len(rows) == 0 {
 		return "", err
@@ -304,7 +306,7 @@ func (db *DB) linkedBy(ctx context.Context, d *Doc, m *meta, l *linkField, cance
 
 func (db *DB) linkedBySingle(ctx context.Context, d *Doc, m *meta, l *linkField, cancel bool) (string, error) {
 	s, err := db.loadSingle(ctx, m)
-	if err != nil || cancel || m == d.meta || CompareText(toText(s.values[l.slot]), d.Name()) != 0 {
+	if err != nil || cancel || m == d.meta || store.CompareText(toText(s.values[l.slot]), d.Name()) != 0 {
 		return "", err
 	}
 	if l.typeSlot >= 0 && toText(s.values[l.typeSlot]) != d.meta.Name {

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/frappems/frappems/store"
 )
 
 // names gives documents their names, as frappe.model.naming does, inside a transaction: a number that is taken for a
@@ -16,7 +18,7 @@ import (
 type names struct {
 	ctx context.Context
 	db  *DB
-	tx  Tx
+	tx  store.Tx
 	now time.Time
 }
 
@@ -164,7 +166,7 @@ func (n *names) number(prefix string, digits int) (string, error) {
 }
 
 func (n *names) next(key string, count int) (int64, error) {
-	return n.tx.Next(n.ctx, Counter{Tenant: n.db.tenant, Table: counterTable, Name: key}, count)
+	return n.tx.Next(n.ctx, store.Counter{Tenant: n.db.tenant, Table: counterTable, Name: key}, count)
 }
 
 // part is the text that one part of a pattern stands for.
@@ -287,11 +289,11 @@ func (n *names) giveBack(d *Doc) error {
 	}
 	prefix, number := name[:cut], toInt(name[cut:])
 	current := counterTable.Column("current")
-	_, err := n.tx.Write(n.ctx, Mutation{Kind: UpdateRows, Tenant: n.db.tenant, Table: counterTable, Columns: []*Column{current},
+	_, err := n.tx.Write(n.ctx, store.Mutation{Kind: store.UpdateRows, Tenant: n.db.tenant, Table: counterTable, Columns: []*store.Column{current},
 		Rows: [][]any{{strconv.FormatInt(number-1, 10)}},
-		Where: Cond{Op: OpAnd, Conds: []Cond{
-			{Op: OpEqual, Expr: Expr{Column: counterTable.Column("name")}, Values: []string{prefix}},
-			{Op: OpEqual, Expr: Expr{Column: current}, Values: []string{strconv.FormatInt(number, 10)}},
+		Where: store.Cond{Op: store.OpAnd, Conds: []store.Cond{
+			{Op: store.OpEqual, Expr: store.Expr{Column: counterTable.Column("name")}, Values: []string{prefix}},
+			{Op: store.OpEqual, Expr: store.Expr{Column: current}, Values: []string{strconv.FormatInt(number, 10)}},
 		}}})
 	return err
 }

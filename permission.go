@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/frappems/frappems/store"
 )
 
 // right is what a user may do with documents: one of Frappe's permission types.
@@ -90,7 +92,7 @@ func (a *access) ever(r right) bool { return (a.always|a.own)&r != 0 }
 
 // allows says whether the user has the right for a document with this owner. User Permissions are another check.
 func (a *access) allows(r right, owner string) bool {
-	return a.always&r != 0 || a.own&r != 0 && CompareText(owner, a.user.Name) == 0
+	return a.always&r != 0 || a.own&r != 0 && store.CompareText(owner, a.user.Name) == 0
 }
 
 func (a *access) readsLevel(level int) bool  { return level < 64 && a.readLevels&(1<<level) != 0 }
@@ -165,40 +167,40 @@ func (r *restriction) permits(value string) bool {
 	if value == "" {
 		return r.slot != slotName
 	}
-	return slices.ContainsFunc(r.allowed, func(a string) bool { return CompareText(a, value) == 0 })
+	return slices.ContainsFunc(r.allowed, func(a string) bool { return store.CompareText(a, value) == 0 })
 }
 
 // cond is the restriction as a condition on a source of a query.
-func (r *restriction) cond(source int, m *meta) Cond {
-	e := Expr{Source: source, Column: m.slots[r.slot].column}
-	in := Cond{Op: OpIn, Expr: e, Values: r.allowed}
+func (r *restriction) cond(source int, m *meta) store.Cond {
+	e := store.Expr{Source: source, Column: m.slots[r.slot].column}
+	in := store.Cond{Op: store.OpIn, Expr: e, Values: r.allowed}
 	if r.slot == slotName {
 		return in
 	}
-	return Cond{Op: OpOr, Conds: []Cond{in, {Op: OpIsNull, Expr: e}, {Op: OpEqual, Expr: e, Values: []string{""}}}}
+	return store.Cond{Op: store.OpOr, Conds: []store.Cond{in, {Op: store.OpIsNull, Expr: e}, {Op: store.OpEqual, Expr: e, Values: []string{""}}}}
 }
 
 // conditions are what a row must fulfil for the user to see it: its owner, and what User Permissions leave of its links
 // and of those of its rows. They stand in the statement, so that counts and pages are of what the user may see.
-func (a *access) conditions(source int) []Cond {
-	var all []Cond
+func (a *access) conditions(source int) []store.Cond {
+	var all []store.Cond
 	if a.always&(mayRead|maySelect) == 0 {
-		owner := Expr{Source: source, Column: a.meta.slots[slotOwner].column}
-		all = append(all, Cond{Op: OpEqual, Expr: owner, Values: []string{a.user.Name}})
+		owner := store.Expr{Source: source, Column: a.meta.slots[slotOwner].column}
+		all = append(all, store.Cond{Op: store.OpEqual, Expr: owner, Values: []string{a.user.Name}})
 	}
 	for _, r := range a.user.restrictionsOn(a.meta) {
 		all = append(all, r.cond(source, a.meta))
 	}
 	for _, t := range a.meta.tables {
 		for _, r := range a.user.restrictionsOn(t.child) {
-			link := Expr{Column: t.child.slots[r.slot].column}
-			all = append(all, Cond{Op: OpNotExists, Sub: &Sub{
+			link := store.Expr{Column: t.child.slots[r.slot].column}
+			all = append(all, store.Cond{Op: store.OpNotExists, Sub: &store.Sub{
 				Table:  t.child.table,
 				Column: t.child.slots[t.child.slotOf["parent"]].column,
-				Outer:  Expr{Source: source, Column: a.meta.slots[slotName].column},
-				Where: Cond{Op: OpAnd, Conds: []Cond{
-					{Op: OpEqual, Expr: Expr{Column: t.child.slots[t.child.slotOf["parenttype"]].column}, Values: []string{a.meta.Name}},
-					{Op: OpNotIn, Expr: link, Values: append([]string{""}, r.allowed...)},
+				Outer:  store.Expr{Source: source, Column: a.meta.slots[slotName].column},
+				Where: store.Cond{Op: store.OpAnd, Conds: []store.Cond{
+					{Op: store.OpEqual, Expr: store.Expr{Column: t.child.slots[t.child.slotOf["parenttype"]].column}, Values: []string{a.meta.Name}},
+					{Op: store.OpNotIn, Expr: link, Values: append([]string{""}, r.allowed...)},
 				}},
 			}})
 		}

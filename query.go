@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/frappems/frappems/store"
 )
 
 // queryBuilder makes a [Query] of what a client asks for. Every name that the client writes is looked up in the DocTypes,
@@ -16,7 +18,7 @@ type queryBuilder struct {
 	meta    *meta
 	access  *access
 	now     time.Time
-	query   Query
+	query   store.Query
 	sources []source // of the joins
 	output  []column
 	dropped bool // a field was asked for that the user may not read
@@ -33,8 +35,8 @@ type source struct {
 
 // ref is a column that a client named.
 type ref struct {
-	expr   Expr
-	column *Column
+	expr   store.Expr
+	column *store.Column
 	meta   *meta
 	at     int // slot
 	reads  bool
@@ -47,12 +49,12 @@ func (r *ref) field() *Field { return r.meta.slots[r.at].field }
 type column struct {
 	name string
 	key  []byte
-	typ  ColumnType
+	typ  store.ColumnType
 }
 
 func (db *DB) newQuery(ctx context.Context, m *meta) *queryBuilder {
 	return &queryBuilder{ctx: ctx, db: db, meta: m, access: db.accessTo(m), now: db.app.now(),
-		query: Query{Tenant: db.tenant, From: m.table}}
+		query: store.Query{Tenant: db.tenant, From: m.table}}
 }
 
 func notPermitted(field string) error {
@@ -119,7 +121,7 @@ func (b *queryBuilder) refTo(at int, field, asked string) (*ref, error) {
 	if a.meta == m {
 		reads = a.reads(slot)
 	}
-	return &ref{expr: Expr{Source: at, Column: c}, column: c, meta: m, at: slot, reads: reads}, nil
+	return &ref{expr: store.Expr{Source: at, Column: c}, column: c, meta: m, at: slot, reads: reads}, nil
 }
 
 // readable is resolve for what is not shown but used: a field that the user may not read is no field. Passwords are
@@ -173,11 +175,11 @@ func (b *queryBuilder) joinChild(m *meta) (int, error) {
 	case readable == nil:
 		return 0, notPermitted(known[0])
 	}
-	column := func(name string) Expr { return Expr{Column: m.slots[m.slotOf[name]].column} }
-	b.query.Joins = append(b.query.Joins, Join{
-		Table: m.table, Column: column("parent").Column, Outer: Expr{Column: b.meta.slots[slotName].column},
-		Where: Cond{Op: OpAnd, Conds: []Cond{{Op: OpEqual, Expr: column("parenttype"), Values: []string{b.meta.Name}},
-			{Op: OpIn, Expr: column("parentfield"), Values: readable}}},
+	column := func(name string) store.Expr { return store.Expr{Column: m.slots[m.slotOf[name]].column} }
+	b.query.Joins = append(b.query.Joins, store.Join{
+		Table: m.table, Column: column("parent").Column, Outer: store.Expr{Column: b.meta.slots[slotName].column},
+		Where: store.Cond{Op: store.OpAnd, Conds: []store.Cond{{Op: store.OpEqual, Expr: column("parenttype"), Values: []string{b.meta.Name}},
+			{Op: store.OpIn, Expr: column("parentfield"), Values: readable}}},
 	})
 	b.sources = append(b.sources, source{meta: m, access: b.access, link: -1})
 	return len(b.sources), nil
@@ -203,19 +205,19 @@ func (b *queryBuilder) joinLink(l *linkField) (int, error) {
 	if err := a.checkList(); err != nil {
 		return 0, err
 	}
-	b.query.Joins = append(b.query.Joins, Join{
-		Table: m.table, Column: m.slots[slotName].column, Outer: Expr{Column: own.column},
-		Where: simplified(Cond{Op: OpAnd, Conds: a.conditions(0)}),
+	b.query.Joins = append(b.query.Joins, store.Join{
+		Table: m.table, Column: m.slots[slotName].column, Outer: store.Expr{Column: own.column},
+		Where: simplified(store.Cond{Op: store.OpAnd, Conds: a.conditions(0)}),
 	})
 	b.sources = append(b.sources, source{meta: m, access: a, link: l.slot})
 	return len(b.sources), nil
 }
 
 // aggregates are the functions that fields and order_by may have, with the form of their results.
-var aggregates = map[string]Func{"count": FuncCount, "sum": FuncSum, "avg": FuncAvg, "min": FuncMin, "max": FuncMax}
+var aggregates = map[string]store.Func{"count": store.FuncCount, "sum": store.FuncSum, "avg": store.FuncAvg, "min": store.FuncMin, "max": store.FuncMax}
 
 // expression reads a field or an aggregate of one. ok is false for a field that the user may not read.
-func (b *queryBuilder) expression(text string) (e Expr, c column, ok bool, err error) {
+func (b *queryBuilder) expression(text string) (e store.Expr, c column, ok bool, err error) {
 	name, argument, isCall := strings.Cut(text, "(")
 	if !isCall {
 		r, err := b.resolve(text)
@@ -229,24 +231,24 @@ func (b *queryBuilder) expression(text string) (e Expr, c column, ok bool, err e
 	if !known || !closed {
 		return e, c, false, Errorf(DataError, "Use of sub-query or function is restricted: %s", quoteShort(text))
 	}
-	c = column{name: text, typ: TypeBigInt}
-	if strings.TrimSpace(argument) == "*" && fn == FuncCount {
-		return Expr{Func: FuncCountRows}, c, true, nil
+	c = column{name: text, typ: store.TypeBigInt}
+	if strings.TrimSpace(argument) == "*" && fn == store.FuncCount {
+		return store.Expr{Func: store.FuncCountRows}, c, true, nil
 	}
-	if words := strings.Fields(argument); fn == FuncCount && len(words) == 2 && strings.EqualFold(words[0], "distinct") {
-		fn, argument = FuncCountDistinct, words[1]
+	if words := strings.Fields(argument); fn == store.FuncCount && len(words) == 2 && strings.EqualFold(words[0], "distinct") {
+		fn, argument = store.FuncCountDistinct, words[1]
 	}
 	r, err := b.resolve(argument)
 	if err != nil {
 		return e, c, false, err
 	}
 	switch fn {
-	case FuncSum, FuncAvg:
+	case store.FuncSum, store.FuncAvg:
 		if !isNumeric(r.column.Type) {
 			return e, c, false, Errorf(DataError, "%s needs a number, %s is none", bold(name), bold(r.name()))
 		}
-		c.typ = TypeDecimal
-	case FuncMin, FuncMax:
+		c.typ = store.TypeDecimal
+	case store.FuncMin, store.FuncMax:
 		c.typ = r.column.Type
 	}
 	r.expr.Func = fn
@@ -265,7 +267,7 @@ func (b *queryBuilder) addField(text string) error {
 		return b.addAllFields()
 	}
 	if slices.Contains([]string{"_user_tags", "_comments", "_assign", "_liked_by", "_seen"}, text) {
-		b.addOutput(Expr{Func: FuncLiteral}, column{name: text})
+		b.addOutput(store.Expr{Func: store.FuncLiteral}, column{name: text})
 		return nil
 	}
 	e, c, ok, err := b.expression(text)
@@ -307,14 +309,14 @@ func (b *queryBuilder) addAllFields() error {
 	for i := range b.meta.slots {
 		if b.access.reads(i) {
 			c := b.meta.slots[i].column
-			b.addOutput(Expr{Column: c}, column{name: c.Name, typ: c.Type})
+			b.addOutput(store.Expr{Column: c}, column{name: c.Name, typ: c.Type})
 		}
 	}
 	return nil
 }
 
 // addOutput adds a value to the rows; of two with one name the last one stands, as in Python's dict.
-func (b *queryBuilder) addOutput(e Expr, c column) {
+func (b *queryBuilder) addOutput(e store.Expr, c column) {
 	c.key = jsonKey(c.name)
 	if at := slices.IndexFunc(b.output, func(o column) bool { return o.name == c.name }); at >= 0 {
 		b.output[at], b.query.Columns[at] = c, e
@@ -359,7 +361,7 @@ func (b *queryBuilder) orderBy(text string) error {
 	if strings.TrimSpace(text) == "" {
 		if !b.isAggregate() {
 			for _, s := range b.meta.sort {
-				b.query.OrderBy = append(b.query.OrderBy, Order{Expr: Expr{Column: b.meta.slots[s.slot].column}, Desc: s.desc})
+				b.query.OrderBy = append(b.query.OrderBy, store.Order{Expr: store.Expr{Column: b.meta.slots[s.slot].column}, Desc: s.desc})
 			}
 		}
 		b.breakTies()
@@ -381,16 +383,16 @@ func (b *queryBuilder) orderBy(text string) error {
 		if err != nil {
 			return err
 		}
-		b.query.OrderBy = append(b.query.OrderBy, Order{Expr: e, Desc: desc})
+		b.query.OrderBy = append(b.query.OrderBy, store.Order{Expr: e, Desc: desc})
 	}
 	b.breakTies()
 	return nil
 }
 
 // sortExpression is a column or aggregate to sort or group by, or the alias of one that is in the answer.
-func (b *queryBuilder) sortExpression(text string) (Expr, error) {
+func (b *queryBuilder) sortExpression(text string) (store.Expr, error) {
 	for i, c := range b.output {
-		if c.name == unquoted(text) && b.query.Columns[i].Func != FuncLiteral {
+		if c.name == unquoted(text) && b.query.Columns[i].Func != store.FuncLiteral {
 			return b.query.Columns[i], nil
 		}
 	}
@@ -402,8 +404,8 @@ func (b *queryBuilder) sortExpression(text string) (Expr, error) {
 }
 
 func (b *queryBuilder) isAggregate() bool {
-	return len(b.query.GroupBy) > 0 || slices.ContainsFunc(b.query.Columns, func(e Expr) bool {
-		return e.Func != FuncValue && e.Func != FuncLiteral
+	return len(b.query.GroupBy) > 0 || slices.ContainsFunc(b.query.Columns, func(e store.Expr) bool {
+		return e.Func != store.FuncValue && e.Func != store.FuncLiteral
 	})
 }
 
@@ -411,16 +413,16 @@ func (b *queryBuilder) isAggregate() bool {
 func (b *queryBuilder) breakTies() {
 	if b.isAggregate() {
 		for _, e := range b.query.GroupBy {
-			b.query.OrderBy = append(b.query.OrderBy, Order{Expr: e})
+			b.query.OrderBy = append(b.query.OrderBy, store.Order{Expr: e})
 		}
 		return
 	}
-	b.query.OrderBy = append(b.query.OrderBy, Order{Expr: Expr{Column: b.meta.slots[slotName].column}})
+	b.query.OrderBy = append(b.query.OrderBy, store.Order{Expr: store.Expr{Column: b.meta.slots[slotName].column}})
 	for i, s := range b.sources {
 		if s.link < 0 {
 			for _, name := range []string{"parentfield", "idx"} {
 				c := s.meta.slots[s.meta.slotOf[name]].column
-				b.query.OrderBy = append(b.query.OrderBy, Order{Expr: Expr{Source: i + 1, Column: c}})
+				b.query.OrderBy = append(b.query.OrderBy, store.Order{Expr: store.Expr{Source: i + 1, Column: c}})
 			}
 		}
 	}
@@ -436,7 +438,7 @@ func (b *queryBuilder) groupBy(text string) error {
 		if err != nil {
 			return err
 		}
-		if e.Func != FuncValue {
+		if e.Func != store.FuncValue {
 			return Errorf(DataError, "group_by takes fields, %s is none", quoteShort(term))
 		}
 		b.query.GroupBy = append(b.query.GroupBy, e)
@@ -445,45 +447,45 @@ func (b *queryBuilder) groupBy(text string) error {
 }
 
 // treeCondition is a filter along a tree whose documents have lft and rgt: it finds the names first, then uses them.
-func (b *queryBuilder) treeCondition(r *ref, f filter, operator string) (Cond, error) {
+func (b *queryBuilder) treeCondition(r *ref, f filter, operator string) (store.Cond, error) {
 	tree := r.meta
 	if own := r.field(); own != nil && own.Fieldtype == "Link" {
 		tree = b.db.app.registry.byName[own.Options]
 	}
 	if tree == nil || tree.table == nil || tree.table.Column("lft") == nil || tree.table.Column("rgt") == nil {
-		return Cond{}, Errorf(ValidationError, "%s is not a tree of this service", bold(f.field))
+		return store.Cond{}, Errorf(ValidationError, "%s is not a tree of this service", bold(f.field))
 	}
 	a := b.db.accessTo(tree)
 	if err := a.checkList(); err != nil {
-		return Cond{}, err
+		return store.Cond{}, err
 	}
 	names, err := b.treeNames(tree, a, toText(f.value), strings.Contains(operator, "descendants"))
 	if err != nil {
-		return Cond{}, err
+		return store.Cond{}, err
 	}
 	if strings.HasSuffix(operator, "(inclusive)") {
 		names = append(names, toText(f.value))
 	}
 	if strings.HasPrefix(operator, "not ") {
-		return orNull(Cond{Op: OpNotIn, Expr: r.expr, Values: names}), nil
+		return orNull(store.Cond{Op: store.OpNotIn, Expr: r.expr, Values: names}), nil
 	}
-	return Cond{Op: OpIn, Expr: r.expr, Values: names}, nil
+	return store.Cond{Op: store.OpIn, Expr: r.expr, Values: names}, nil
 }
 
 func (b *queryBuilder) treeNames(tree *meta, a *access, node string, below bool) ([]string, error) {
-	lft, rgt := Expr{Column: tree.table.Column("lft")}, Expr{Column: tree.table.Column("rgt")}
-	name := Expr{Column: tree.slots[slotName].column}
-	bounds, err := b.db.texts(b.ctx, &Query{Tenant: b.db.tenant, From: tree.table, Columns: []Expr{lft, rgt},
-		Where: Cond{Op: OpAnd, Conds: append(a.conditions(0), Cond{Op: OpEqual, Expr: name, Values: []string{node}})}})
+	lft, rgt := store.Expr{Column: tree.table.Column("lft")}, store.Expr{Column: tree.table.Column("rgt")}
+	name := store.Expr{Column: tree.slots[slotName].column}
+	bounds, err := b.db.texts(b.ctx, &store.Query{Tenant: b.db.tenant, From: tree.table, Columns: []store.Expr{lft, rgt},
+		Where: store.Cond{Op: store.OpAnd, Conds: append(a.conditions(0), store.Cond{Op: store.OpEqual, Expr: name, Values: []string{node}})}})
 	if err != nil || len(bounds) == 0 {
 		return nil, err
 	}
-	left, right := OpLess, OpGreater
+	left, right := store.OpLess, store.OpGreater
 	if below {
-		left, right = OpGreater, OpLess
+		left, right = store.OpGreater, store.OpLess
 	}
-	rows, err := b.db.texts(b.ctx, &Query{Tenant: b.db.tenant, From: tree.table, Columns: []Expr{name}, Limit: maxValues,
-		Where: Cond{Op: OpAnd, Conds: []Cond{{Op: left, Expr: lft, Values: bounds[0][:1]}, {Op: right, Expr: rgt, Values: bounds[0][1:]}}}})
+	rows, err := b.db.texts(b.ctx, &store.Query{Tenant: b.db.tenant, From: tree.table, Columns: []store.Expr{name}, Limit: maxValues,
+		Where: store.Cond{Op: store.OpAnd, Conds: []store.Cond{{Op: left, Expr: lft, Values: bounds[0][:1]}, {Op: right, Expr: rgt, Values: bounds[0][1:]}}}})
 	names := make([]string, 0, len(rows))
 	for _, row := range rows {
 		names = append(names, row[0])

@@ -12,13 +12,15 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/frappems/frappems/store"
 )
 
 // Recording is a memory store that gives every statement also to an SQL store, on a driver that keeps text and arguments
 // and does nothing else. So a test sees at the same time what a client is answered and what a database would have run.
 type Recording struct {
-	Store
-	sql   Store
+	store.Store
+	sql   store.Store
 	words map[string]bool
 
 	mu         sync.Mutex
@@ -34,32 +36,32 @@ type Statement struct {
 
 // NewRecording makes a store that knows no tables yet: those that it is asked to migrate become its vocabulary.
 func NewRecording() *Recording {
-	r := &Recording{Store: NewMemoryStore(), words: map[string]bool{"`tenant_id`": true}}
-	r.sql = NewSQLStore(sql.OpenDB(recordingDriver{r}), Dialect{
+	r := &Recording{Store: store.NewMemory(), words: map[string]bool{"`tenant_id`": true}}
+	r.sql = store.NewSQL(sql.OpenDB(recordingDriver{r}), store.Dialect{
 		Quote:  '`',
 		Upsert: func(column string) string { return "ON DUPLICATE KEY UPDATE " + column + " = " + column },
-		Error:  func(error) StoreError { return "" },
+		Error:  func(error) store.StoreError { return "" },
 	})
 	return r
 }
 
-func (r *Recording) Migrate(ctx context.Context, want *Schema, apply bool) (Plan, error) {
+func (r *Recording) Migrate(ctx context.Context, want *store.Schema, apply bool) (store.Plan, error) {
 	for _, t := range want.Tables {
-		r.words["`" + t.Name + "`"] = true
+		r.words[quotedName(t.Name)] = true
 		for _, c := range t.Columns {
-			r.words["`" + c.Name + "`"] = true
+			r.words[quotedName(c.Name)] = true
 		}
 	}
 	return r.Store.Migrate(ctx, want, apply)
 }
 
-func (r *Recording) Query(ctx context.Context, q *Query) (Rows, error) {
+func (r *Recording) Query(ctx context.Context, q *store.Query) (store.Rows, error) {
 	rows, err := r.Store.Query(ctx, q)
 	r.alike(r.discard(r.sql.Query(ctx, q)), err)
 	return rows, err
 }
 
-func (r *Recording) discard(rows Rows, err error) error {
+func (r *Recording) discard(rows store.Rows, err error) error {
 	if err != nil {
 		return err
 	}
@@ -68,7 +70,7 @@ func (r *Recording) discard(rows Rows, err error) error {
 
 // alike notes a statement that one store takes and the other refuses.
 func (r *Recording) alike(inSQL, inMemory error) {
-	if (inSQL == nil) != (inMemory == nil) && !errors.Is(inMemory, ErrDuplicateKey) && !errors.Is(inMemory, context.Canceled) {
+	if (inSQL == nil) != (inMemory == nil) && !errors.Is(inMemory, store.ErrDuplicateKey) && !errors.Is(inMemory, context.Canceled) {
 		r.problem("the SQL store says %v, the memory store %v", inSQL, inMemory)
 	}
 }
@@ -79,7 +81,7 @@ func (r *Recording) problem(format string, args ...any) {
 	r.problems = append(r.problems, fmt.Sprintf(format, args...))
 }
 
-func (r *Recording) Begin(ctx context.Context) (Tx, error) {
+func (r *Recording) Begin(ctx context.Context) (store.Tx, error) {
 	tx, err := r.Store.Begin(ctx)
 	if err != nil {
 		return nil, err
@@ -92,25 +94,25 @@ func (r *Recording) Begin(ctx context.Context) (Tx, error) {
 }
 
 type recordingTx struct {
-	Tx
-	sql Tx
+	store.Tx
+	sql store.Tx
 	r   *Recording
 }
 
-func (t *recordingTx) Query(ctx context.Context, q *Query) (Rows, error) {
+func (t *recordingTx) Query(ctx context.Context, q *store.Query) (store.Rows, error) {
 	rows, err := t.Tx.Query(ctx, q)
 	t.r.alike(t.r.discard(t.sql.Query(ctx, q)), err)
 	return rows, err
 }
 
-func (t *recordingTx) Write(ctx context.Context, m ...Mutation) (int64, error) {
+func (t *recordingTx) Write(ctx context.Context, m ...store.Mutation) (int64, error) {
 	n, err := t.Tx.Write(ctx, m...)
 	_, inSQL := t.sql.Write(ctx, m...)
 	t.r.alike(inSQL, err)
 	return n, err
 }
 
-func (t *recordingTx) Next(ctx context.Context, c Counter, n int) (int64, error) {
+func (t *recordingTx) Next(ctx context.Context, c store.Counter, n int) (int64, error) {
 	t.sql.Next(ctx, c, n) // the driver has no row to give
 	return t.Tx.Next(ctx, c, n)
 }
@@ -302,3 +304,6 @@ const ShopDocTypes = `[
 
 // ShopResources are those of ShopDocTypes that are served.
 var ShopResources = []string{"Region", "Customer", "Vault", "Item", "Order", "Ticket", "Settings", "Tenanted"}
+
+// quotedName is an identifier as a statement has it.
+func quotedName(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/frappems/frappems/store"
 )
 
 // registry is the DocTypes of a service, checked and made ready: what a request looks up instead of working it out.
@@ -20,8 +22,8 @@ type registry struct {
 type meta struct {
 	*DocType
 	slug   string
-	table  *Table // nil for Single and virtual DocTypes
-	slots  []slot // what a document has a value for, in the order of its JSON
+	table  *store.Table // nil for Single and virtual DocTypes
+	slots  []slot       // what a document has a value for, in the order of its JSON
 	slotOf map[string]int
 	tables []tableField
 	links  []linkField
@@ -35,7 +37,7 @@ type meta struct {
 type slot struct {
 	name   string
 	key    []byte // of the value in JSON: `"name":`
-	column *Column
+	column *store.Column
 	field  *Field // nil for most standard columns
 }
 
@@ -94,27 +96,27 @@ const (
 )
 
 // standardColumns makes the columns that every table has; child tables have three more at their end.
-func standardColumns(d *DocType) []*Column {
-	name := &Column{Name: "name", Type: TypeVarchar, Length: 140, NotNull: true}
+func standardColumns(d *DocType) []*store.Column {
+	name := &store.Column{Name: "name", Type: store.TypeVarchar, Length: 140, NotNull: true}
 	if d.Autoname == "autoincrement" {
-		name.Type, name.Length = TypeBigInt, 0
+		name.Type, name.Length = store.TypeBigInt, 0
 	}
-	return []*Column{
+	return []*store.Column{
 		name,
-		{Name: "owner", Type: TypeVarchar, Length: 140},
-		{Name: "creation", Type: TypeDatetime},
-		{Name: "modified", Type: TypeDatetime},
-		{Name: "modified_by", Type: TypeVarchar, Length: 140},
-		{Name: "docstatus", Type: TypeInt, NotNull: true, Default: "0"},
-		{Name: "idx", Type: TypeInt, NotNull: true, Default: "0"},
+		{Name: "owner", Type: store.TypeVarchar, Length: 140},
+		{Name: "creation", Type: store.TypeDatetime},
+		{Name: "modified", Type: store.TypeDatetime},
+		{Name: "modified_by", Type: store.TypeVarchar, Length: 140},
+		{Name: "docstatus", Type: store.TypeInt, NotNull: true, Default: "0"},
+		{Name: "idx", Type: store.TypeInt, NotNull: true, Default: "0"},
 	}
 }
 
-func parentColumns() []*Column {
-	return []*Column{
-		{Name: "parent", Type: TypeVarchar, Length: 140},
-		{Name: "parentfield", Type: TypeVarchar, Length: 140},
-		{Name: "parenttype", Type: TypeVarchar, Length: 140},
+func parentColumns() []*store.Column {
+	return []*store.Column{
+		{Name: "parent", Type: store.TypeVarchar, Length: 140},
+		{Name: "parentfield", Type: store.TypeVarchar, Length: 140},
+		{Name: "parenttype", Type: store.TypeVarchar, Length: 140},
 	}
 }
 
@@ -154,8 +156,8 @@ func (r *registry) lookup(segment string) *meta {
 }
 
 // schema is the tables of all DocTypes and of core's own bookkeeping.
-func (r *registry) schema() *Schema {
-	s := &Schema{Tables: []*Table{counterTable, singleTable, passwordTable, deletedTable}}
+func (r *registry) schema() *store.Schema {
+	s := &store.Schema{Tables: []*store.Table{counterTable, singleTable, passwordTable, deletedTable}}
 	for _, name := range r.names {
 		if t := r.byName[name].table; t != nil {
 			s.Tables = append(s.Tables, t)
@@ -203,7 +205,7 @@ func newMeta(d *DocType) (*meta, error) {
 	return m, nil
 }
 
-func (m *meta) addSlot(c *Column, f *Field) {
+func (m *meta) addSlot(c *store.Column, f *Field) {
 	m.slotOf[c.Name] = len(m.slots)
 	m.slots = append(m.slots, slot{name: c.Name, key: jsonKey(c.Name), column: c, field: f})
 }
@@ -264,12 +266,12 @@ func checkName(name string, most int) error {
 
 // makeTable makes the DocType's table, named as Frappe names it.
 func (m *meta) makeTable() {
-	t := &Table{Name: "tab" + m.Name, Key: []*Column{m.slots[slotName].column}}
+	t := &store.Table{Name: "tab" + m.Name, Key: []*store.Column{m.slots[slotName].column}}
 	indexed := map[string]bool{"name": true}
-	add := func(c *Column, unique bool) {
-		if !indexed[c.Name] && c.Type != TypeText && c.Type != TypeLongText && c.Type != TypeJSON {
+	add := func(c *store.Column, unique bool) {
+		if !indexed[c.Name] && c.Type != store.TypeText && c.Type != store.TypeLongText && c.Type != store.TypeJSON {
 			indexed[c.Name] = true
-			t.Indexes = append(t.Indexes, Index{Name: c.Name, Columns: []*Column{c}, Unique: unique})
+			t.Indexes = append(t.Indexes, store.Index{Name: c.Name, Columns: []*store.Column{c}, Unique: unique})
 		}
 	}
 	for _, s := range m.slots {
@@ -298,21 +300,21 @@ const (
 	maxPageBytes = 8126
 )
 
-func checkRowSize(t *Table) error {
+func checkRowSize(t *store.Table) error {
 	row, page := 65, 65
 	for _, c := range t.Columns {
 		full, inPage := 8, 8
 		switch c.Type {
-		case TypeVarchar:
+		case store.TypeVarchar:
 			full = 4*c.Length + 2
 			inPage = min(full, 41)
-		case TypeText, TypeLongText, TypeJSON:
+		case store.TypeText, store.TypeLongText, store.TypeJSON:
 			full, inPage = 12, 41
-		case TypeDecimal:
+		case store.TypeDecimal:
 			full, inPage = 10, 10
-		case TypeInt:
+		case store.TypeInt:
 			full, inPage = 4, 4
-		case TypeCheck:
+		case store.TypeCheck:
 			full, inPage = 1, 1
 		}
 		row, page = row+full, page+inPage
@@ -418,17 +420,17 @@ func (m *meta) connectSort() {
 
 // Core's own tables: naming series and autoincrement, the values of Single DocTypes, passwords, and what was deleted.
 var (
-	counterTable  = bookkeeping("__counters", &Column{Name: "current", Type: TypeBigInt, NotNull: true, Default: "0"}, "name")
-	singleTable   = bookkeeping("__singles", &Column{Name: "value", Type: TypeLongText}, "doctype", "field")
-	passwordTable = bookkeeping("__passwords", &Column{Name: "password", Type: TypeLongText}, "doctype", "name", "fieldname")
-	deletedTable  = bookkeeping("__deleted", &Column{Name: "document", Type: TypeLongText}, "doctype", "name", "deleted")
+	counterTable  = bookkeeping("__counters", &store.Column{Name: "current", Type: store.TypeBigInt, NotNull: true, Default: "0"}, "name")
+	singleTable   = bookkeeping("__singles", &store.Column{Name: "value", Type: store.TypeLongText}, "doctype", "field")
+	passwordTable = bookkeeping("__passwords", &store.Column{Name: "password", Type: store.TypeLongText}, "doctype", "name", "fieldname")
+	deletedTable  = bookkeeping("__deleted", &store.Column{Name: "document", Type: store.TypeLongText}, "doctype", "name", "deleted")
 )
 
 // bookkeeping makes a table of one value under a key of names.
-func bookkeeping(name string, value *Column, key ...string) *Table {
-	t := &Table{Name: name}
+func bookkeeping(name string, value *store.Column, key ...string) *store.Table {
+	t := &store.Table{Name: name}
 	for _, k := range key {
-		t.Columns = append(t.Columns, &Column{Name: k, Type: TypeVarchar, Length: 140, NotNull: true})
+		t.Columns = append(t.Columns, &store.Column{Name: k, Type: store.TypeVarchar, Length: 140, NotNull: true})
 	}
 	t.Key = t.Columns[:len(key):len(key)]
 	t.Columns = append(t.Columns, value)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/frappems/frappems"
 	"github.com/frappems/frappems/frappemstest"
+	"github.com/frappems/frappems/store"
 )
 
 // failing is a route that fails with err.
@@ -111,7 +112,7 @@ func TestErrors(t *testing.T) {
 		{err: frappems.Errorf(frappems.DuplicateEntryError, "twice"), status: 409, want: []string{`"exc_type":"DuplicateEntryError"`}},
 		{err: &frappems.Error{Code: frappems.UnavailableError, Message: "down", Cause: secret}, status: 503, headers: map[string]string{"Retry-After": "1"}, want: []string{"down"}},
 		{err: &frappems.Error{Code: frappems.UnavailableError, RetryAfter: 1500 * time.Millisecond}, status: 503, headers: map[string]string{"Retry-After": "2"}},
-		{err: fmt.Errorf("%w: %w", frappems.ErrUnavailable, secret), status: 503, want: []string{`"exc_type":"ServiceUnavailable"`}},
+		{err: fmt.Errorf("%w: %w", store.ErrUnavailable, secret), status: 503, want: []string{`"exc_type":"ServiceUnavailable"`}},
 		{err: secret, status: 500, want: []string{`"exc_type":"InternalError"`, "request id the-id"}},
 		{err: frappems.Errorf(frappems.InternalError, "secret of db-7"), status: 500, want: []string{"request id the-id"}},
 		{err: context.Canceled, status: 500, want: []string{"InternalError"}}, // it is not the client who went

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/frappems/frappems/store"
 )
 
 // serveResource answers a request of Frappe's REST API v1 for documents of one DocType; name is empty for all of them.
@@ -101,7 +103,7 @@ func (a *App) serveUpdate(w http.ResponseWriter, r *http.Request, db *DB, m *met
 	}
 	var d *Doc
 	err = db.Tx(r.Context(), func(db *DB) error {
-		before, err := db.load(r.Context(), m, name, UpdateLock)
+		before, err := db.load(r.Context(), m, name, store.UpdateLock)
 		if err != nil {
 			return err
 		}
@@ -346,8 +348,8 @@ func (db *DB) list(ctx context.Context, m *meta, args listArgs) (*queryBuilder, 
 	where := b.access.conditions(0)
 	for _, f := range []struct {
 		raw json.RawMessage
-		op  Op
-	}{{args.filters, OpAnd}, {args.orFilters, OpOr}} {
+		op  store.Op
+	}{{args.filters, store.OpAnd}, {args.orFilters, store.OpOr}} {
 		if f.raw == nil {
 			continue
 		}
@@ -355,11 +357,11 @@ func (db *DB) list(ctx context.Context, m *meta, args listArgs) (*queryBuilder, 
 		if err != nil {
 			return nil, err
 		}
-		if c.Op != OpTrue {
+		if c.Op != store.OpTrue {
 			where = append(where, c)
 		}
 	}
-	b.query.Where = simplified(Cond{Op: OpAnd, Conds: where})
+	b.query.Where = simplified(store.Cond{Op: store.OpAnd, Conds: where})
 	if strings.Count(args.groupBy, ",") >= maxFields || strings.Count(args.orderBy, ",") >= maxFields {
 		return nil, Errorf(ValidationError, "There are more than %d fields to sort or group by", maxFields)
 	}

@@ -3,6 +3,8 @@ package frappems
 import (
 	"context"
 	"strings"
+
+	"github.com/frappems/frappems/store"
 )
 
 // timestampLayout is how moments stand in documents and columns.
@@ -183,7 +185,7 @@ func (db *DB) save(ctx context.Context, d *Doc) error {
 		}
 	}
 	was := toText(d.before.values[slotModified])
-	if sent, ok := datetimeText(toText(d.values[slotModified])); was != "" && (!ok || shownText(TypeDatetime, sent) != was) {
+	if sent, ok := datetimeText(toText(d.values[slotModified])); was != "" && (!ok || shownText(store.TypeDatetime, sent) != was) {
 		return &Error{Code: TimestampMismatchError, Message: "Error: Document has been modified after you have opened it (" +
 			escapeHTML(d.meta.Name+" "+d.Name()+": "+was+", "+toText(d.values[slotModified])) + "). Please refresh to get the latest document."}
 	}
@@ -258,7 +260,7 @@ func (db *DB) adoptRows(ctx context.Context, d *Doc) error {
 
 // delete removes a document with its rows, inside a transaction.
 func (db *DB) delete(ctx context.Context, m *meta, name string) error {
-	d, err := db.load(ctx, m, name, UpdateLock)
+	d, err := db.load(ctx, m, name, store.UpdateLock)
 	if err != nil {
 		return err
 	}

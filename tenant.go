@@ -5,10 +5,19 @@ import (
 	"encoding/json"
 	"errors"
 	"sync/atomic"
+
+	"github.com/frappems/frappems/store"
 )
 
 // ErrTxOpen is what a [DB] answers while a transaction that was begun on it is open: work with the transaction's own.
 var ErrTxOpen = errors.New("frappems: a transaction of this DB is open, use the one that it was given")
+
+// Store keeps the tables of a service. What one has to do is written at [store.Store]; [NewMemoryStore] is one, and the
+// adapters have others.
+type Store = store.Store
+
+// NewMemoryStore makes a store that lives as long as the process.
+func NewMemoryStore() Store { return store.NewMemory() }
 
 // RemoteLinks says what becomes of a link to a DocType that this service does not have.
 type RemoteLinks int
@@ -25,7 +34,7 @@ type DB struct {
 	app    *App
 	user   *User
 	tenant string
-	tx     Tx           // nil outside a transaction
+	tx     store.Tx     // nil outside a transaction
 	inTx   *atomic.Bool // a transaction of it is open
 }
 
@@ -50,7 +59,7 @@ func (db *DB) Tx(ctx context.Context, f func(db *DB) error) error {
 	const tries = 4
 	var err error
 	for range tries {
-		if err = db.try(ctx, f); !errors.Is(err, ErrDeadlock) || ctx.Err() != nil {
+		if err = db.try(ctx, f); !errors.Is(err, store.ErrDeadlock) || ctx.Err() != nil {
 			return err
 		}
 	}
@@ -74,7 +83,7 @@ func (db *DB) try(ctx context.Context, f func(db *DB) error) error {
 func (db *DB) accessTo(m *meta) *access { return accessTo(db.user, m) }
 
 // query runs a query of the DB's tenant, in its transaction where it has one.
-func (db *DB) query(ctx context.Context, q *Query) (Rows, error) {
+func (db *DB) query(ctx context.Context, q *store.Query) (store.Rows, error) {
 	if db.tx != nil {
 		return db.tx.Query(ctx, q)
 	}
@@ -85,7 +94,7 @@ func (db *DB) query(ctx context.Context, q *Query) (Rows, error) {
 }
 
 // each calls f for every row of a query, whose bytes are valid until f returns.
-func (db *DB) each(ctx context.Context, q *Query, f func(row [][]byte) error) error {
+func (db *DB) each(ctx context.Context, q *store.Query, f func(row [][]byte) error) error {
 	rows, err := db.query(ctx, q)
 	if err != nil {
 		return err
@@ -104,7 +113,7 @@ func (db *DB) each(ctx context.Context, q *Query, f func(row [][]byte) error) er
 }
 
 // texts gives all rows of a small query; NULL is "".
-func (db *DB) texts(ctx context.Context, q *Query) ([][]string, error) {
+func (db *DB) texts(ctx context.Context, q *store.Query) ([][]string, error) {
 	var all [][]string
 	err := db.each(ctx, q, func(row [][]byte) error {
 		texts := make([]string, len(row))
@@ -123,9 +132,9 @@ func (db *DB) values(ctx context.Context, m *meta, name string, fields ...string
 	if !ok {
 		return nil, nil
 	}
-	q := &Query{Tenant: db.tenant, From: m.table, Where: where, Limit: 1}
+	q := &store.Query{Tenant: db.tenant, From: m.table, Where: where, Limit: 1}
 	for _, f := range fields {
-		q.Columns = append(q.Columns, Expr{Column: m.slots[m.slotOf[f]].column})
+		q.Columns = append(q.Columns, store.Expr{Column: m.slots[m.slotOf[f]].column})
 	}
 	rows, err := db.texts(ctx, q)
 	if err != nil || len(rows) == 0 {
@@ -135,14 +144,14 @@ func (db *DB) values(ctx context.Context, m *meta, name string, fields ...string
 }
 
 // named is the condition that a row is the document of this name; ok is false for one that no document can have.
-func (m *meta) named(name string) (Cond, bool) {
+func (m *meta) named(name string) (store.Cond, bool) {
 	c := m.slots[slotName].column
-	if c.Type == TypeBigInt {
+	if c.Type == store.TypeBigInt {
 		if n, ok := digits(name, 18); !ok || toText(int64(n)) != name {
-			return Cond{}, false
+			return store.Cond{}, false
 		}
 	}
-	return Cond{Op: OpEqual, Expr: Expr{Column: c}, Values: []string{name}}, true
+	return store.Cond{Op: store.OpEqual, Expr: store.Expr{Column: c}, Values: []string{name}}, true
 }
 
 func (db *DB) meta(doctype string) (*meta, error) {
@@ -159,7 +168,7 @@ func (db *DB) Get(ctx context.Context, doctype, name string) (*Doc, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := db.load(ctx, m, name, NoLock)
+	d, err := db.load(ctx, m, name, store.NoLock)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/frappems/frappems/internal/sanitize"
+
+	"github.com/frappems/frappems/store"
 )
 
 // SanitizeHTML makes HTML harmless as Frappe v15 does: listed tags, attributes and URL schemes are written anew, everything
@@ -212,13 +214,13 @@ func (d *Doc) checkLengths() error {
 		}
 		limit, tooLong := 0, false
 		switch s.column.Type {
-		case TypeVarchar:
+		case store.TypeVarchar:
 			limit = s.column.Length
 			tooLong = len(toText(v)) > limit && utf8.RuneCountInString(toText(v)) > limit
-		case TypeText:
+		case store.TypeText:
 			limit = math.MaxUint16
 			tooLong = len(toText(v)) > limit
-		case TypeInt:
+		case store.TypeInt:
 			limit = math.MaxInt32
 			tooLong = v != nil && max(toInt(v), -toInt(v)) > math.MaxInt32
 		}

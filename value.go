@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/frappems/frappems/internal/plain"
+
+	"github.com/frappems/frappems/store"
 )
 
 // The values of a document in memory are what Frappe's Python keeps there: nil, string, bool, int64, float64, or
@@ -122,32 +124,32 @@ func (f *Field) castNumber(v any) any {
 const decimalLimit = 1e12
 
 // columnText gives the text form of a value for a column, nil for NULL. The error is for the user.
-func columnText(c *Column, v any) (*string, error) {
+func columnText(c *store.Column, v any) (*string, error) {
 	if v == nil {
 		return nil, nil
 	}
 	// A list is refused in a JSON field too, as recorded (update-023); an object is not.
-	if raw, ok := v.(json.RawMessage); ok && (c.Type != TypeJSON || jsonKind(raw) == "a list") {
+	if raw, ok := v.(json.RawMessage); ok && (c.Type != store.TypeJSON || jsonKind(raw) == "a list") {
 		return nil, Errorf(ValidationError, "Value for %s cannot be %s", bold(c.Name), jsonKind(raw))
 	}
 	text, ok := "", true
 	switch c.Type {
-	case TypeInt, TypeBigInt, TypeCheck:
+	case store.TypeInt, store.TypeBigInt, store.TypeCheck:
 		text = strconv.FormatInt(toInt(v), 10)
 		ok = math.Abs(toFloat(v)) < 1<<63 || toText(v) == text
-	case TypeDecimal:
+	case store.TypeDecimal:
 		f := toFloat(v)
 		text, ok = decimalText(f, 9), math.Abs(f) < decimalLimit
-	case TypeRating:
+	case store.TypeRating:
 		f := toFloat(v)
 		text, ok = decimalText(f, 2), math.Abs(f) < 10
-	case TypeDate:
+	case store.TypeDate:
 		text, ok = dateText(toText(v))
-	case TypeDatetime:
+	case store.TypeDatetime:
 		text, ok = datetimeText(toText(v))
-	case TypeTime:
+	case store.TypeTime:
 		text, ok = timeText(toText(v))
-	case TypeJSON:
+	case store.TypeJSON:
 		text = toText(v)
 		ok = json.Valid([]byte(text))
 	default:
@@ -270,27 +272,27 @@ func twoDigits(n int) string {
 
 // shownText gives a column's text form as Frappe's Python prints the value: whole seconds without a fraction, hours
 // without a leading zero.
-func shownText(typ ColumnType, text string) string {
+func shownText(typ store.ColumnType, text string) string {
 	switch typ {
-	case TypeDatetime:
+	case store.TypeDatetime:
 		return strings.TrimSuffix(text, ".000000")
-	case TypeTime:
+	case store.TypeTime:
 		return strings.TrimSuffix(strings.TrimPrefix(text, "0"), ".000000")
 	}
 	return text
 }
 
 // loadValue makes the value in memory of a column's text form.
-func loadValue(typ ColumnType, text []byte) any {
+func loadValue(typ store.ColumnType, text []byte) any {
 	if text == nil {
 		return nil
 	}
 	s := string(text)
 	switch typ {
-	case TypeInt, TypeBigInt, TypeCheck:
+	case store.TypeInt, store.TypeBigInt, store.TypeCheck:
 		n, _ := strconv.ParseInt(s, 10, 64)
 		return n
-	case TypeDecimal, TypeRating:
+	case store.TypeDecimal, store.TypeRating:
 		f, _ := strconv.ParseFloat(s, 64)
 		return f
 	}

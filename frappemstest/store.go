@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/frappems/frappems"
+	"github.com/frappems/frappems/store"
 )
 
 // TestStore runs the contract of [frappems.Store] against a store. Each case opens an empty one with open, which ends the
@@ -59,64 +60,64 @@ func (t *storeTest) problem(format string, args ...any) {
 
 // tables are those that the cases use.
 type tables struct {
-	values   *frappems.Table // a column of each type
-	orders   *frappems.Table
-	items    *frappems.Table // rows of orders, found by parent
-	numbered *frappems.Table // with numbers for names
-	counters *frappems.Table
+	values   *store.Table // a column of each type
+	orders   *store.Table
+	items    *store.Table // rows of orders, found by parent
+	numbered *store.Table // with numbers for names
+	counters *store.Table
 }
 
 // typed is the columns of tables.values by type, each with values in ascending order.
 var typed = []struct {
 	name   string
-	column frappems.ColumnType
+	column store.ColumnType
 	values []string
 }{
-	{"varchar", frappems.TypeVarchar, []string{"", "`x", "-1", "!", "#", "10", "9", "a", "B", "crème", "ÿ", "zz", "日本"}},
-	{"ascii", frappems.TypeASCII, []string{"", "A", "Ab", "B", "a", "b"}},
-	{"text", frappems.TypeText, []string{"", "it's", `quo"te`, "z"}},
-	{"longtext", frappems.TypeLongText, []string{"", `back\slash`, "Écru", "f\x00og", "z"}},
-	{"json", frappems.TypeJSON, []string{`[1, 2]`, `{"a": 1}`, `{"b": null}`}},
-	{"int", frappems.TypeInt, []string{"-2147483648", "-5", "0", "7", "10", "2147483647"}},
-	{"bigint", frappems.TypeBigInt, []string{"-9223372036854775808", "-1", "0", "9007199254740992", "9007199254740993", "9223372036854775807"}},
-	{"check", frappems.TypeCheck, []string{"0", "1"}},
-	{"decimal", frappems.TypeDecimal, []string{"-999999999999.500000000", "-12.500000000", "-0.000000001", "0.000000000", "0.100000000",
+	{"varchar", store.TypeVarchar, []string{"", "`x", "-1", "!", "#", "10", "9", "a", "B", "crème", "ÿ", "zz", "日本"}},
+	{"ascii", store.TypeASCII, []string{"", "A", "Ab", "B", "a", "b"}},
+	{"text", store.TypeText, []string{"", "it's", `quo"te`, "z"}},
+	{"longtext", store.TypeLongText, []string{"", `back\slash`, "Écru", "f\x00og", "z"}},
+	{"json", store.TypeJSON, []string{`[1, 2]`, `{"a": 1}`, `{"b": null}`}},
+	{"int", store.TypeInt, []string{"-2147483648", "-5", "0", "7", "10", "2147483647"}},
+	{"bigint", store.TypeBigInt, []string{"-9223372036854775808", "-1", "0", "9007199254740992", "9007199254740993", "9223372036854775807"}},
+	{"check", store.TypeCheck, []string{"0", "1"}},
+	{"decimal", store.TypeDecimal, []string{"-999999999999.500000000", "-12.500000000", "-0.000000001", "0.000000000", "0.100000000",
 		"0.300000000", "2.000000000", "10.000000000", "123456.123456789", "999999999999.000000000"}},
-	{"rating", frappems.TypeRating, []string{"0.00", "0.20", "0.60", "1.00"}},
-	{"date", frappems.TypeDate, []string{"1900-01-01", "2026-11-22", "2026-11-23"}},
-	{"datetime", frappems.TypeDatetime, []string{"1900-01-01 00:00:00.000000", "2026-11-23 18:19:16.499950", "2026-11-23 18:19:16.499951"}},
-	{"time", frappems.TypeTime, []string{"00:00:00.000000", "09:05:00.000000", "23:59:59.999999"}},
+	{"rating", store.TypeRating, []string{"0.00", "0.20", "0.60", "1.00"}},
+	{"date", store.TypeDate, []string{"1900-01-01", "2026-11-22", "2026-11-23"}},
+	{"datetime", store.TypeDatetime, []string{"1900-01-01 00:00:00.000000", "2026-11-23 18:19:16.499950", "2026-11-23 18:19:16.499951"}},
+	{"time", store.TypeTime, []string{"00:00:00.000000", "09:05:00.000000", "23:59:59.999999"}},
 }
 
-func varchar(name string) *frappems.Column {
-	return &frappems.Column{Name: name, Type: frappems.TypeVarchar, Length: 140}
+func varchar(name string) *store.Column {
+	return &store.Column{Name: name, Type: store.TypeVarchar, Length: 140}
 }
 
-func keyed(name string, columns ...*frappems.Column) *frappems.Table {
-	return &frappems.Table{Name: name, Columns: columns, Key: columns[:1]}
+func keyed(name string, columns ...*store.Column) *store.Table {
+	return &store.Table{Name: name, Columns: columns, Key: columns[:1]}
 }
 
 func newTables() tables {
 	t := tables{values: keyed("tabValues", varchar("name"))}
 	for _, c := range typed {
-		t.values.Columns = append(t.values.Columns, &frappems.Column{Name: c.name, Type: c.column, Length: 140})
+		t.values.Columns = append(t.values.Columns, &store.Column{Name: c.name, Type: c.column, Length: 140})
 	}
-	total := &frappems.Column{Name: "total", Type: frappems.TypeDecimal, NotNull: true, Default: "0.000000000"}
-	count := &frappems.Column{Name: "count", Type: frappems.TypeInt}
+	total := &store.Column{Name: "total", Type: store.TypeDecimal, NotNull: true, Default: "0.000000000"}
+	count := &store.Column{Name: "count", Type: store.TypeInt}
 	t.orders = keyed("tabSales Order", varchar("name"), varchar("customer"), varchar("status"), total, count, varchar("code"),
-		&frappems.Column{Name: "modified", Type: frappems.TypeDatetime})
-	t.orders.Indexes = []frappems.Index{{Name: "modified", Columns: []*frappems.Column{column(t.orders, "modified")}},
-		{Name: "code", Columns: []*frappems.Column{column(t.orders, "code")}, Unique: true}}
-	t.items = keyed("tabSales Order Item", varchar("name"), varchar("parent"), varchar("item"), &frappems.Column{Name: "idx", Type: frappems.TypeInt},
-		&frappems.Column{Name: "qty", Type: frappems.TypeDecimal})
-	t.items.Indexes = []frappems.Index{{Name: "parent", Columns: []*frappems.Column{column(t.items, "parent")}}}
-	t.numbered = keyed("tabNumbered", &frappems.Column{Name: "name", Type: frappems.TypeBigInt}, varchar("title"))
-	t.counters = keyed("__counter", varchar("name"), &frappems.Column{Name: "current", Type: frappems.TypeBigInt, NotNull: true})
+		&store.Column{Name: "modified", Type: store.TypeDatetime})
+	t.orders.Indexes = []store.Index{{Name: "modified", Columns: []*store.Column{column(t.orders, "modified")}},
+		{Name: "code", Columns: []*store.Column{column(t.orders, "code")}, Unique: true}}
+	t.items = keyed("tabSales Order Item", varchar("name"), varchar("parent"), varchar("item"), &store.Column{Name: "idx", Type: store.TypeInt},
+		&store.Column{Name: "qty", Type: store.TypeDecimal})
+	t.items.Indexes = []store.Index{{Name: "parent", Columns: []*store.Column{column(t.items, "parent")}}}
+	t.numbered = keyed("tabNumbered", &store.Column{Name: "name", Type: store.TypeBigInt}, varchar("title"))
+	t.counters = keyed("__counter", varchar("name"), &store.Column{Name: "current", Type: store.TypeBigInt, NotNull: true})
 	return t
 }
 
 // column returns a column of a table.
-func column(t *frappems.Table, name string) *frappems.Column {
+func column(t *store.Table, name string) *store.Column {
 	for _, c := range t.Columns {
 		if c.Name == name {
 			return c
@@ -131,9 +132,9 @@ func (t *storeTest) migrate() {
 	t.apply(t.values, t.orders, t.items, t.numbered, t.counters)
 }
 
-func (t *storeTest) apply(tables ...*frappems.Table) frappems.Plan {
+func (t *storeTest) apply(tables ...*store.Table) store.Plan {
 	t.Helper()
-	plan, err := t.store.Migrate(t.Context(), &frappems.Schema{Tables: tables}, true)
+	plan, err := t.store.Migrate(t.Context(), &store.Schema{Tables: tables}, true)
 	if err != nil {
 		t.problem("Migrate: %v", err)
 	}
@@ -143,8 +144,8 @@ func (t *storeTest) apply(tables ...*frappems.Table) frappems.Plan {
 type row []any
 
 // insertion is a mutation; columns are names with blanks between them.
-func insertion(tenant string, table *frappems.Table, columns string, rows ...row) frappems.Mutation {
-	m := frappems.Mutation{Kind: frappems.InsertRows, Tenant: tenant, Table: table}
+func insertion(tenant string, table *store.Table, columns string, rows ...row) store.Mutation {
+	m := store.Mutation{Kind: store.InsertRows, Tenant: tenant, Table: table}
 	for _, name := range strings.Fields(columns) {
 		m.Columns = append(m.Columns, column(table, name))
 	}
@@ -154,24 +155,24 @@ func insertion(tenant string, table *frappems.Table, columns string, rows ...row
 	return m
 }
 
-func update(tenant string, table *frappems.Table, columns string, values row, where frappems.Cond) frappems.Mutation {
+func update(tenant string, table *store.Table, columns string, values row, where store.Cond) store.Mutation {
 	m := insertion(tenant, table, columns, values)
-	m.Kind, m.Where = frappems.UpdateRows, where
+	m.Kind, m.Where = store.UpdateRows, where
 	return m
 }
 
-func deletion(tenant string, table *frappems.Table, where frappems.Cond) frappems.Mutation {
-	return frappems.Mutation{Kind: frappems.DeleteRows, Tenant: tenant, Table: table, Where: where}
+func deletion(tenant string, table *store.Table, where store.Cond) store.Mutation {
+	return store.Mutation{Kind: store.DeleteRows, Tenant: tenant, Table: table, Where: where}
 }
 
 // insert inserts rows of the tenant acme.
-func (t *storeTest) insert(table *frappems.Table, columns string, rows ...row) {
+func (t *storeTest) insert(table *store.Table, columns string, rows ...row) {
 	t.Helper()
 	t.write(insertion("acme", table, columns, rows...))
 }
 
 // write runs mutations in a transaction of their own.
-func (t *storeTest) write(mutations ...frappems.Mutation) int64 {
+func (t *storeTest) write(mutations ...store.Mutation) int64 {
 	t.Helper()
 	n, err := t.try(mutations...)
 	if err != nil {
@@ -181,7 +182,7 @@ func (t *storeTest) write(mutations ...frappems.Mutation) int64 {
 }
 
 // try is write for mutations that may fail.
-func (t *storeTest) try(mutations ...frappems.Mutation) (int64, error) {
+func (t *storeTest) try(mutations ...store.Mutation) (int64, error) {
 	t.Helper()
 	tx := t.begin()
 	defer tx.Rollback()
@@ -192,7 +193,7 @@ func (t *storeTest) try(mutations ...frappems.Mutation) (int64, error) {
 	return n, tx.Commit()
 }
 
-func (t *storeTest) begin() frappems.Tx {
+func (t *storeTest) begin() store.Tx {
 	t.Helper()
 	tx, err := t.store.Begin(t.Context())
 	if err != nil {
@@ -202,7 +203,7 @@ func (t *storeTest) begin() frappems.Tx {
 }
 
 // read runs a query and returns its rows, with blanks between the values; NULL is ∅.
-func read(ctx context.Context, r frappems.Reader, q *frappems.Query) ([]string, error) {
+func read(ctx context.Context, r store.Reader, q *store.Query) ([]string, error) {
 	rows, err := r.Query(ctx, q)
 	if err != nil {
 		return nil, err
@@ -226,12 +227,12 @@ func read(ctx context.Context, r frappems.Reader, q *frappems.Query) ([]string, 
 }
 
 // rows are those of a query outside a transaction.
-func (t *storeTest) rows(q *frappems.Query) []string {
+func (t *storeTest) rows(q *store.Query) []string {
 	t.Helper()
 	return t.rowsIn(t.store, q)
 }
 
-func (t *storeTest) rowsIn(r frappems.Reader, q *frappems.Query) []string {
+func (t *storeTest) rowsIn(r store.Reader, q *store.Query) []string {
 	t.Helper()
 	rows, err := read(t.Context(), r, q)
 	if err != nil {
@@ -241,12 +242,12 @@ func (t *storeTest) rowsIn(r frappems.Reader, q *frappems.Query) []string {
 }
 
 // want checks the rows of a query.
-func (t *storeTest) want(q *frappems.Query, want ...string) {
+func (t *storeTest) want(q *store.Query, want ...string) {
 	t.Helper()
 	t.wantIn(t.store, q, want...)
 }
 
-func (t *storeTest) wantIn(r frappems.Reader, q *frappems.Query, want ...string) {
+func (t *storeTest) wantIn(r store.Reader, q *store.Query, want ...string) {
 	t.Helper()
 	if got := t.rowsIn(r, q); !slices.Equal(got, want) {
 		t.problem("got  %q\nwant %q", got, want)
@@ -254,27 +255,27 @@ func (t *storeTest) wantIn(r frappems.Reader, q *frappems.Query, want ...string)
 }
 
 // of returns an expression on a column of the query's table.
-func of(t *frappems.Table, name string) frappems.Expr { return frappems.Expr{Column: column(t, name)} }
+func of(t *store.Table, name string) store.Expr { return store.Expr{Column: column(t, name)} }
 
 // from returns one on a joined table.
-func from(source int, t *frappems.Table, name string) frappems.Expr {
-	return frappems.Expr{Source: source, Column: column(t, name)}
+func from(source int, t *store.Table, name string) store.Expr {
+	return store.Expr{Source: source, Column: column(t, name)}
 }
 
-func call(f frappems.Func, e frappems.Expr) frappems.Expr {
+func call(f store.Func, e store.Expr) store.Expr {
 	e.Func = f
 	return e
 }
 
-var countRows = frappems.Expr{Func: frappems.FuncCountRows}
+var countRows = store.Expr{Func: store.FuncCountRows}
 
-func literal(text string) frappems.Expr {
-	return frappems.Expr{Func: frappems.FuncLiteral, Text: &text}
+func literal(text string) store.Expr {
+	return store.Expr{Func: store.FuncLiteral, Text: &text}
 }
 
 // list returns a query of acme's rows for some columns.
-func list(t *frappems.Table, columns string) *frappems.Query {
-	q := &frappems.Query{Tenant: "acme", From: t}
+func list(t *store.Table, columns string) *store.Query {
+	q := &store.Query{Tenant: "acme", From: t}
 	for _, name := range strings.Fields(columns) {
 		q.Columns = append(q.Columns, of(t, name))
 	}
@@ -282,26 +283,26 @@ func list(t *frappems.Table, columns string) *frappems.Query {
 }
 
 // listWhere returns a query of acme's names.
-func listWhere(t *frappems.Table, where frappems.Cond) *frappems.Query {
+func listWhere(t *store.Table, where store.Cond) *store.Query {
 	q := list(t, "name")
 	q.Where = where
 	return q
 }
 
-func is(e frappems.Expr, op frappems.Op, values ...string) frappems.Cond {
-	return frappems.Cond{Op: op, Expr: e, Values: values}
+func is(e store.Expr, op store.Op, values ...string) store.Cond {
+	return store.Cond{Op: op, Expr: e, Values: values}
 }
 
-func equals(e frappems.Expr, value string) frappems.Cond { return is(e, frappems.OpEqual, value) }
+func equals(e store.Expr, value string) store.Cond { return is(e, store.OpEqual, value) }
 
-func and(conds ...frappems.Cond) frappems.Cond {
-	return frappems.Cond{Op: frappems.OpAnd, Conds: conds}
+func and(conds ...store.Cond) store.Cond {
+	return store.Cond{Op: store.OpAnd, Conds: conds}
 }
 
-func or(conds ...frappems.Cond) frappems.Cond {
-	return frappems.Cond{Op: frappems.OpOr, Conds: conds}
+func or(conds ...store.Cond) store.Cond {
+	return store.Cond{Op: store.OpOr, Conds: conds}
 }
 
-func ascending(e frappems.Expr) frappems.Order { return frappems.Order{Expr: e} }
+func ascending(e store.Expr) store.Order { return store.Order{Expr: e} }
 
-func descending(e frappems.Expr) frappems.Order { return frappems.Order{Expr: e, Desc: true} }
+func descending(e store.Expr) store.Order { return store.Order{Expr: e, Desc: true} }

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/frappems/frappems"
+	"github.com/frappems/frappems/store"
 )
 
 var conditionCases = []storeCase{
@@ -36,7 +36,7 @@ func fillTyped(t *storeTest) {
 }
 
 // wantTyped checks which of a type's values satisfy a condition.
-func wantTyped(t *storeTest, name string, where frappems.Cond, want func(i int) bool) {
+func wantTyped(t *storeTest, name string, where store.Cond, want func(i int) bool) {
 	t.Helper()
 	names := []string{}
 	for _, c := range typed {
@@ -46,7 +46,7 @@ func wantTyped(t *storeTest, name string, where frappems.Cond, want func(i int) 
 			}
 		}
 	}
-	q := listWhere(t.values, and(is(of(t.values, "name"), frappems.OpLike, name+"-%"), where))
+	q := listWhere(t.values, and(is(of(t.values, "name"), store.OpLike, name+"-%"), where))
 	if got := t.rows(q); !slices.Equal(got, names) {
 		t.problem("%s, operator %d, values %.200q: got %v, want %v", name, where.Op, where.Values, got, names)
 	}
@@ -57,12 +57,12 @@ func (t *storeTest) testComparisons() {
 	for _, c := range typed {
 		e := of(t.values, c.name)
 		for j, v := range c.values {
-			wantTyped(t, c.name, is(e, frappems.OpEqual, v), func(i int) bool { return i == j })
-			wantTyped(t, c.name, is(e, frappems.OpNotEqual, v), func(i int) bool { return i != j })
-			wantTyped(t, c.name, is(e, frappems.OpLess, v), func(i int) bool { return i < j })
-			wantTyped(t, c.name, is(e, frappems.OpLessEqual, v), func(i int) bool { return i <= j })
-			wantTyped(t, c.name, is(e, frappems.OpGreater, v), func(i int) bool { return i > j })
-			wantTyped(t, c.name, is(e, frappems.OpGreaterEqual, v), func(i int) bool { return i >= j })
+			wantTyped(t, c.name, is(e, store.OpEqual, v), func(i int) bool { return i == j })
+			wantTyped(t, c.name, is(e, store.OpNotEqual, v), func(i int) bool { return i != j })
+			wantTyped(t, c.name, is(e, store.OpLess, v), func(i int) bool { return i < j })
+			wantTyped(t, c.name, is(e, store.OpLessEqual, v), func(i int) bool { return i <= j })
+			wantTyped(t, c.name, is(e, store.OpGreater, v), func(i int) bool { return i > j })
+			wantTyped(t, c.name, is(e, store.OpGreaterEqual, v), func(i int) bool { return i >= j })
 		}
 	}
 }
@@ -71,26 +71,26 @@ func (t *storeTest) testIn() {
 	fillTyped(t)
 	for _, c := range typed {
 		e, last := of(t.values, c.name), len(c.values)-1
-		wantTyped(t, c.name, is(e, frappems.OpIn), func(i int) bool { return false })
-		wantTyped(t, c.name, is(e, frappems.OpIn, c.values[0]), func(i int) bool { return i == 0 })
-		wantTyped(t, c.name, is(e, frappems.OpIn, c.values[last], c.values[0], c.values[0]), func(i int) bool { return i == 0 || i == last })
-		wantTyped(t, c.name, is(e, frappems.OpNotIn, c.values[last], c.values[0]), func(i int) bool { return i != 0 && i != last })
-		wantTyped(t, c.name, is(e, frappems.OpNotIn, c.values...), func(i int) bool { return false })
-		q := listWhere(t.values, and(equals(of(t.values, "name"), c.name+"-null"), is(e, frappems.OpNotIn)))
+		wantTyped(t, c.name, is(e, store.OpIn), func(i int) bool { return false })
+		wantTyped(t, c.name, is(e, store.OpIn, c.values[0]), func(i int) bool { return i == 0 })
+		wantTyped(t, c.name, is(e, store.OpIn, c.values[last], c.values[0], c.values[0]), func(i int) bool { return i == 0 || i == last })
+		wantTyped(t, c.name, is(e, store.OpNotIn, c.values[last], c.values[0]), func(i int) bool { return i != 0 && i != last })
+		wantTyped(t, c.name, is(e, store.OpNotIn, c.values...), func(i int) bool { return false })
+		q := listWhere(t.values, and(equals(of(t.values, "name"), c.name+"-null"), is(e, store.OpNotIn)))
 		t.want(q, c.name+"-null")
 	}
 	names := of(t.values, "name")
-	t.want(listWhere(t.values, is(names, frappems.OpIn, "int-01", "INT-01", "int-00 ", "nobody")), "int-00", "int-01")
+	t.want(listWhere(t.values, is(names, store.OpIn, "int-01", "INT-01", "int-00 ", "nobody")), "int-00", "int-01")
 }
 
 func (t *storeTest) testBetween() {
 	fillTyped(t)
 	for _, c := range typed {
 		e, last := of(t.values, c.name), len(c.values)-1
-		wantTyped(t, c.name, is(e, frappems.OpBetween, c.values[0], c.values[last]), func(i int) bool { return true })
-		wantTyped(t, c.name, is(e, frappems.OpBetween, c.values[1], c.values[last]), func(i int) bool { return i > 0 })
-		wantTyped(t, c.name, is(e, frappems.OpBetween, c.values[1], c.values[1]), func(i int) bool { return i == 1 })
-		wantTyped(t, c.name, is(e, frappems.OpBetween, c.values[last], c.values[0]), func(i int) bool { return false })
+		wantTyped(t, c.name, is(e, store.OpBetween, c.values[0], c.values[last]), func(i int) bool { return true })
+		wantTyped(t, c.name, is(e, store.OpBetween, c.values[1], c.values[last]), func(i int) bool { return i > 0 })
+		wantTyped(t, c.name, is(e, store.OpBetween, c.values[1], c.values[1]), func(i int) bool { return i == 1 })
+		wantTyped(t, c.name, is(e, store.OpBetween, c.values[last], c.values[0]), func(i int) bool { return false })
 	}
 }
 
@@ -98,43 +98,43 @@ func (t *storeTest) testIsNull() {
 	fillTyped(t)
 	for _, c := range typed {
 		e := of(t.values, c.name)
-		wantTyped(t, c.name, is(e, frappems.OpIsNotNull), func(i int) bool { return true })
-		t.want(listWhere(t.values, and(is(of(t.values, "name"), frappems.OpLike, c.name+"-%"), is(e, frappems.OpIsNull))), c.name+"-null")
+		wantTyped(t, c.name, is(e, store.OpIsNotNull), func(i int) bool { return true })
+		t.want(listWhere(t.values, and(is(of(t.values, "name"), store.OpLike, c.name+"-%"), is(e, store.OpIsNull))), c.name+"-null")
 	}
 }
 
 func (t *storeTest) testAndOr() {
 	fillTyped(t)
-	e, none := of(t.values, "int"), frappems.Cond{}
-	below, above := is(e, frappems.OpLess, "0"), is(e, frappems.OpGreater, "0")
-	wantTyped(t, "int", and(is(e, frappems.OpIsNotNull), and()), func(i int) bool { return true })
+	e, none := of(t.values, "int"), store.Cond{}
+	below, above := is(e, store.OpLess, "0"), is(e, store.OpGreater, "0")
+	wantTyped(t, "int", and(is(e, store.OpIsNotNull), and()), func(i int) bool { return true })
 	wantTyped(t, "int", or(), func(i int) bool { return false })
 	wantTyped(t, "int", or(below, above), func(i int) bool { return i != 2 })
 	wantTyped(t, "int", and(below, above), func(i int) bool { return false })
-	wantTyped(t, "int", or(and(below, is(e, frappems.OpNotEqual, "-5")), and(above, is(e, frappems.OpNotEqual, "7"))), func(i int) bool { return i == 0 || i > 3 })
+	wantTyped(t, "int", or(and(below, is(e, store.OpNotEqual, "-5")), and(above, is(e, store.OpNotEqual, "7"))), func(i int) bool { return i == 0 || i > 3 })
 	wantTyped(t, "int", and(above, or(equals(e, "10"), below), none), func(i int) bool { return i == 4 })
-	wantTyped(t, "int", and(is(e, frappems.OpIsNotNull), or(below, none)), func(i int) bool { return true })
+	wantTyped(t, "int", and(is(e, store.OpIsNotNull), or(below, none)), func(i int) bool { return true })
 	t.want(listWhere(t.values, or(equals(of(t.values, "name"), "int-00"), equals(of(t.values, "int"), "-5"))), "int-00", "int-01")
 }
 
 func (t *storeTest) testMany() {
 	fillTyped(t)
 	e := of(t.values, "int")
-	var conds []frappems.Cond
+	var conds []store.Cond
 	var values []string
 	for i := range 10000 {
 		if values = append(values, fmt.Sprint(i+5)); i < 1500 {
-			conds = append(conds, is(e, frappems.OpNotEqual, fmt.Sprint(i+5)))
+			conds = append(conds, is(e, store.OpNotEqual, fmt.Sprint(i+5)))
 		}
 	}
 	wantTyped(t, "int", and(conds...), func(i int) bool { return i < 3 || i == 5 })
-	wantTyped(t, "int", is(e, frappems.OpNotIn, values...), func(i int) bool { return i < 3 || i == 5 })
-	wantTyped(t, "int", is(e, frappems.OpIn, values...), func(i int) bool { return i == 3 || i == 4 })
+	wantTyped(t, "int", is(e, store.OpNotIn, values...), func(i int) bool { return i < 3 || i == 5 })
+	wantTyped(t, "int", is(e, store.OpIn, values...), func(i int) bool { return i == 3 || i == 4 })
 	for i := range conds {
-		conds[i].Op = frappems.OpEqual
+		conds[i].Op = store.OpEqual
 	}
 	wantTyped(t, "int", or(conds...), func(i int) bool { return i == 3 || i == 4 })
-	deep := is(e, frappems.OpLess, "0")
+	deep := is(e, store.OpLess, "0")
 	for range 50 {
 		deep = or(and(deep))
 	}
@@ -160,27 +160,27 @@ func (t *storeTest) testLike() {
 			yes, no = no, yes
 		}
 		row := equals(of(t.values, "name"), name)
-		t.want(listWhere(t.values, and(row, is(of(t.values, "varchar"), frappems.OpLike, c.pattern))), yes...)
-		t.want(listWhere(t.values, and(row, is(of(t.values, "varchar"), frappems.OpNotLike, c.pattern))), no...)
+		t.want(listWhere(t.values, and(row, is(of(t.values, "varchar"), store.OpLike, c.pattern))), yes...)
+		t.want(listWhere(t.values, and(row, is(of(t.values, "varchar"), store.OpNotLike, c.pattern))), no...)
 	}
 	t.insert(t.values, "name", row{"null"})
-	t.want(listWhere(t.values, and(equals(of(t.values, "name"), "null"), is(of(t.values, "varchar"), frappems.OpLike, "%"))))
-	t.want(listWhere(t.values, and(equals(of(t.values, "name"), "null"), is(of(t.values, "varchar"), frappems.OpNotLike, "x"))))
+	t.want(listWhere(t.values, and(equals(of(t.values, "name"), "null"), is(of(t.values, "varchar"), store.OpLike, "%"))))
+	t.want(listWhere(t.values, and(equals(of(t.values, "name"), "null"), is(of(t.values, "varchar"), store.OpNotLike, "x"))))
 }
 
 func (t *storeTest) testLikeOthers() {
 	fillTyped(t)
 	for _, c := range typed {
 		e := of(t.values, c.name)
-		wantTyped(t, c.name, is(e, frappems.OpLike, "%"), func(i int) bool { return true })
-		wantTyped(t, c.name, is(e, frappems.OpNotLike, "%"), func(i int) bool { return false })
+		wantTyped(t, c.name, is(e, store.OpLike, "%"), func(i int) bool { return true })
+		wantTyped(t, c.name, is(e, store.OpNotLike, "%"), func(i int) bool { return false })
 	}
 	for _, c := range []struct{ column, pattern, want string }{
 		{"int", "10", "4"}, {"int", "-%", "0 1"}, {"decimal", "0.1%", "4"}, {"decimal", "0.1", ""}, {"decimal", "%.000000000", "3 6 7 9"},
 		{"rating", "0.2_", "1"}, {"date", "2026-%", "1 2"}, {"datetime", "%.49995_", "1 2"}, {"time", "09:%", "1"}, {"check", "1", "1"}, {"ascii", "A%", "1 2"},
 		{"bigint", "%3", "4"},
 	} {
-		wantTyped(t, c.column, is(of(t.values, c.column), frappems.OpLike, c.pattern), func(i int) bool {
+		wantTyped(t, c.column, is(of(t.values, c.column), store.OpLike, c.pattern), func(i int) bool {
 			return slices.Contains(strings.Fields(c.want), fmt.Sprint(i))
 		})
 	}
@@ -190,16 +190,16 @@ func (t *storeTest) testNumbers() {
 	fillTyped(t)
 	for _, c := range []struct {
 		column string
-		op     frappems.Op
+		op     store.Op
 		value  string
 		want   string
 	}{
-		{"decimal", frappems.OpEqual, "0.1", "4"}, {"decimal", frappems.OpEqual, "2", "6"}, {"decimal", frappems.OpEqual, "0.3000000004", "5"},
-		{"decimal", frappems.OpEqual, "-0", "3"}, {"decimal", frappems.OpGreater, "9.9", "7 8 9"}, {"decimal", frappems.OpLess, "-1000000000000", ""},
-		{"int", frappems.OpEqual, "7.0", "3"}, {"int", frappems.OpEqual, "7.5", ""}, {"int", frappems.OpGreater, "6.5", "3 4 5"}, {"int", frappems.OpIn, "7.000", "3"},
-		{"int", frappems.OpLess, "99999999999999999999", "0 1 2 3 4 5"}, {"int", frappems.OpEqual, "007", "3"}, {"rating", frappems.OpEqual, "0.2", "1"},
-		{"rating", frappems.OpLess, "0.205", "0 1"}, {"rating", frappems.OpIn, "0.6", "2"}, {"bigint", frappems.OpGreater, "9007199254740992.5", "4 5"},
-		{"check", frappems.OpNotEqual, "2", "0 1"}, {"bigint", frappems.OpEqual, "9223372036854775808", ""},
+		{"decimal", store.OpEqual, "0.1", "4"}, {"decimal", store.OpEqual, "2", "6"}, {"decimal", store.OpEqual, "0.3000000004", "5"},
+		{"decimal", store.OpEqual, "-0", "3"}, {"decimal", store.OpGreater, "9.9", "7 8 9"}, {"decimal", store.OpLess, "-1000000000000", ""},
+		{"int", store.OpEqual, "7.0", "3"}, {"int", store.OpEqual, "7.5", ""}, {"int", store.OpGreater, "6.5", "3 4 5"}, {"int", store.OpIn, "7.000", "3"},
+		{"int", store.OpLess, "99999999999999999999", "0 1 2 3 4 5"}, {"int", store.OpEqual, "007", "3"}, {"rating", store.OpEqual, "0.2", "1"},
+		{"rating", store.OpLess, "0.205", "0 1"}, {"rating", store.OpIn, "0.6", "2"}, {"bigint", store.OpGreater, "9007199254740992.5", "4 5"},
+		{"check", store.OpNotEqual, "2", "0 1"}, {"bigint", store.OpEqual, "9223372036854775808", ""},
 	} {
 		wantTyped(t, c.column, is(of(t.values, c.column), c.op, c.value), func(i int) bool {
 			return slices.Contains(strings.Fields(c.want), fmt.Sprint(i))
@@ -222,37 +222,37 @@ func fillOrders(t *storeTest) {
 
 func (t *storeTest) testNotExists() {
 	fillOrders(t)
-	without := func(where frappems.Cond) frappems.Cond {
-		return frappems.Cond{Op: frappems.OpNotExists, Sub: &frappems.Sub{Table: t.items, Column: column(t.items, "parent"), Outer: of(t.orders, "name"), Where: where}}
+	without := func(where store.Cond) store.Cond {
+		return store.Cond{Op: store.OpNotExists, Sub: &store.Sub{Table: t.items, Column: column(t.items, "parent"), Outer: of(t.orders, "name"), Where: where}}
 	}
-	t.want(listWhere(t.orders, without(frappems.Cond{})), "SO-3", "SO-4")
+	t.want(listWhere(t.orders, without(store.Cond{})), "SO-3", "SO-4")
 	t.want(listWhere(t.orders, without(equals(of(t.items, "item"), "bolt"))), "SO-2", "SO-3", "SO-4")
-	t.want(listWhere(t.orders, without(is(of(t.items, "item"), frappems.OpNotIn, "nut", "bolt"))), "SO-1", "SO-2", "SO-3", "SO-4")
-	t.want(listWhere(t.orders, without(is(of(t.items, "qty"), frappems.OpGreater, "2"))), "SO-3", "SO-4")
-	known := frappems.Cond{Op: frappems.OpNotExists, Sub: &frappems.Sub{Table: t.orders, Column: column(t.orders, "name"), Outer: of(t.items, "parent")}}
+	t.want(listWhere(t.orders, without(is(of(t.items, "item"), store.OpNotIn, "nut", "bolt"))), "SO-1", "SO-2", "SO-3", "SO-4")
+	t.want(listWhere(t.orders, without(is(of(t.items, "qty"), store.OpGreater, "2"))), "SO-3", "SO-4")
+	known := store.Cond{Op: store.OpNotExists, Sub: &store.Sub{Table: t.orders, Column: column(t.orders, "name"), Outer: of(t.items, "parent")}}
 	t.want(listWhere(t.items, known), "i1", "i2")
 	t.insert(t.numbered, "name title", row{"5", "five"}, row{"40", "forty"})
 	t.insert(t.values, "name varchar bigint", row{"a", "5", "40"}, row{"b", "six", "6"}, row{"c", "40", "5"}, row{"d", nil, nil})
 	for column, want := range map[string]string{"varchar": "b d", "bigint": "b d"} {
-		unknown := frappems.Cond{Op: frappems.OpNotExists, Sub: &frappems.Sub{Table: t.numbered, Column: t.numbered.Key[0], Outer: of(t.values, column)}}
+		unknown := store.Cond{Op: store.OpNotExists, Sub: &store.Sub{Table: t.numbered, Column: t.numbered.Key[0], Outer: of(t.values, column)}}
 		t.want(listWhere(t.values, unknown), strings.Fields(want)...)
 	}
 }
 
 func (t *storeTest) testNotExistsNested() {
 	fillOrders(t)
-	items := func(where frappems.Cond) frappems.Cond {
-		return frappems.Cond{Op: frappems.OpNotExists, Sub: &frappems.Sub{Table: t.items, Column: column(t.items, "parent"), Outer: of(t.orders, "name"), Where: where}}
+	items := func(where store.Cond) store.Cond {
+		return store.Cond{Op: store.OpNotExists, Sub: &store.Sub{Table: t.items, Column: column(t.items, "parent"), Outer: of(t.orders, "name"), Where: where}}
 	}
 	nut, bolt := items(equals(of(t.items, "item"), "nut")), items(equals(of(t.items, "item"), "bolt"))
 	t.want(listWhere(t.orders, or(nut, bolt)), "SO-2", "SO-3", "SO-4")
 	t.want(listWhere(t.orders, and(bolt, equals(of(t.orders, "customer"), "bob"))), "SO-2")
 	// Orders all of whose items have an order of their own customer's name; the inner one's outer row is the item.
-	orphan := frappems.Cond{Op: frappems.OpNotExists, Sub: &frappems.Sub{Table: t.orders, Column: column(t.orders, "name"), Outer: of(t.items, "item")}}
+	orphan := store.Cond{Op: store.OpNotExists, Sub: &store.Sub{Table: t.orders, Column: column(t.orders, "name"), Outer: of(t.items, "item")}}
 	t.want(listWhere(t.orders, items(orphan)), "SO-3", "SO-4")
 	t.insert(t.orders, "name", row{"NUT"})
 	t.want(listWhere(t.orders, items(orphan)), "NUT", "SO-2", "SO-3", "SO-4")
-	n := t.write(deletion("acme", t.orders, items(frappems.Cond{})))
+	n := t.write(deletion("acme", t.orders, items(store.Cond{})))
 	if t.want(list(t.orders, "name"), "SO-1", "SO-2"); n != 3 {
 		t.problem("a delete of 3 rows said %d", n)
 	}
@@ -264,10 +264,10 @@ func (t *storeTest) testNotExistsNested() {
 func (t *storeTest) testInvalid() {
 	t.migrate()
 	name := of(t.values, "name")
-	for i, where := range []frappems.Cond{
-		{Op: frappems.OpEqual, Values: []string{"x"}}, is(name, frappems.OpEqual), is(name, frappems.OpEqual, "a", "b"), is(name, frappems.OpBetween, "a"),
-		is(name, frappems.OpIsNull, "a"), is(of(t.values, "int"), frappems.OpEqual, "seven"), is(of(t.values, "decimal"), frappems.OpIn, "1", ""),
-		is(countRows, frappems.OpEqual, "1"), is(from(1, t.values, "name"), frappems.OpEqual, "x"), {Op: frappems.OpNotExists}, is(name, 200, "x"),
+	for i, where := range []store.Cond{
+		{Op: store.OpEqual, Values: []string{"x"}}, is(name, store.OpEqual), is(name, store.OpEqual, "a", "b"), is(name, store.OpBetween, "a"),
+		is(name, store.OpIsNull, "a"), is(of(t.values, "int"), store.OpEqual, "seven"), is(of(t.values, "decimal"), store.OpIn, "1", ""),
+		is(countRows, store.OpEqual, "1"), is(from(1, t.values, "name"), store.OpEqual, "x"), {Op: store.OpNotExists}, is(name, 200, "x"),
 	} {
 		if _, err := read(t.Context(), t.store, listWhere(t.values, where)); err == nil {
 			t.problem("condition %d was accepted", i)

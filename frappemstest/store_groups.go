@@ -3,7 +3,7 @@ package frappemstest
 import (
 	"fmt"
 
-	"github.com/frappems/frappems"
+	"github.com/frappems/frappems/store"
 )
 
 var groupCases = []storeCase{
@@ -23,13 +23,13 @@ func (t *storeTest) testAggregates() {
 	fillOrders(t)
 	q := list(t.orders, "")
 	for _, name := range []string{"total", "count"} {
-		for _, f := range []frappems.Func{frappems.FuncSum, frappems.FuncAvg, frappems.FuncMin, frappems.FuncMax, frappems.FuncCount} {
+		for _, f := range []store.Func{store.FuncSum, store.FuncAvg, store.FuncMin, store.FuncMax, store.FuncCount} {
 			q.Columns = append(q.Columns, call(f, of(t.orders, name)))
 		}
 	}
 	t.want(q, "30.750000000 7.6875000000000 0.000000000 20.000000000 4 6 2.0000 1 3 3")
-	q.Columns = []frappems.Expr{countRows, call(frappems.FuncCountDistinct, of(t.orders, "customer")), call(frappems.FuncCount, of(t.orders, "customer")),
-		call(frappems.FuncMin, of(t.orders, "modified")), call(frappems.FuncMax, of(t.orders, "modified"))}
+	q.Columns = []store.Expr{countRows, call(store.FuncCountDistinct, of(t.orders, "customer")), call(store.FuncCount, of(t.orders, "customer")),
+		call(store.FuncMin, of(t.orders, "modified")), call(store.FuncMax, of(t.orders, "modified"))}
 	t.want(q, "4 2 3 2026-01-01 00:00:00.000000 2026-01-03 00:00:00.000000")
 	q.Where = equals(of(t.orders, "status"), "OPEN")
 	q.Columns = append(q.Columns[:3], of(t.orders, "name"), literal("x"))
@@ -41,15 +41,15 @@ func (t *storeTest) testAggregates() {
 func (t *storeTest) testNoRows() {
 	t.migrate()
 	q := list(t.orders, "")
-	for _, f := range []frappems.Func{frappems.FuncSum, frappems.FuncAvg, frappems.FuncMin, frappems.FuncMax, frappems.FuncCount, frappems.FuncCountDistinct} {
+	for _, f := range []store.Func{store.FuncSum, store.FuncAvg, store.FuncMin, store.FuncMax, store.FuncCount, store.FuncCountDistinct} {
 		q.Columns = append(q.Columns, call(f, of(t.orders, "total")))
 	}
-	q.Columns = append(q.Columns, countRows, of(t.orders, "name"), call(frappems.FuncMin, of(t.orders, "name")))
+	q.Columns = append(q.Columns, countRows, of(t.orders, "name"), call(store.FuncMin, of(t.orders, "name")))
 	t.want(q, "∅ ∅ ∅ ∅ 0 0 0 ∅ ∅")
-	q.GroupBy = []frappems.Expr{of(t.orders, "status")}
+	q.GroupBy = []store.Expr{of(t.orders, "status")}
 	t.want(q)
 	t.insert(t.orders, "name", row{"x"})
-	q.Columns = []frappems.Expr{call(frappems.FuncSum, of(t.orders, "count")), call(frappems.FuncAvg, of(t.orders, "count")), call(frappems.FuncCount, of(t.orders, "count"))}
+	q.Columns = []store.Expr{call(store.FuncSum, of(t.orders, "count")), call(store.FuncAvg, of(t.orders, "count")), call(store.FuncCount, of(t.orders, "count"))}
 	t.want(q, "∅ ∅ 0")
 }
 
@@ -77,7 +77,7 @@ func (t *storeTest) testExact() {
 			t.insert(t.values, "name varchar "+c.column, row{fmt.Sprint(i, ".", n), fmt.Sprint("group ", i), v})
 		}
 		q := list(t.values, "")
-		q.Columns = []frappems.Expr{call(frappems.FuncSum, of(t.values, c.column)), call(frappems.FuncAvg, of(t.values, c.column))}
+		q.Columns = []store.Expr{call(store.FuncSum, of(t.values, c.column)), call(store.FuncAvg, of(t.values, c.column))}
 		q.Where = equals(of(t.values, "varchar"), fmt.Sprint("group ", i))
 		t.want(q, c.want)
 	}
@@ -95,17 +95,17 @@ func (t *storeTest) testGroupBy() {
 	fillGroups(t)
 	q := list(t.values, "")
 	color, number := of(t.values, "varchar"), of(t.values, "int")
-	q.Columns, q.GroupBy = []frappems.Expr{countRows, call(frappems.FuncSum, of(t.values, "decimal"))}, []frappems.Expr{color}
+	q.Columns, q.GroupBy = []store.Expr{countRows, call(store.FuncSum, of(t.values, "decimal"))}, []store.Expr{color}
 	t.want(q, "2 103.000000000", "2 10.000000000", "3 26.500000000")
-	q.GroupBy = []frappems.Expr{number}
+	q.GroupBy = []store.Expr{number}
 	t.want(q, "2 10.000000000", "3 106.500000000", "2 23.000000000")
-	q.GroupBy, q.Columns = []frappems.Expr{color, number}, []frappems.Expr{number, countRows}
+	q.GroupBy, q.Columns = []store.Expr{color, number}, []store.Expr{number, countRows}
 	t.want(q, "1 1", "2 1", "∅ 2", "1 2", "2 1")
-	q.GroupBy = []frappems.Expr{of(t.values, "date")}
-	q.Columns = []frappems.Expr{of(t.values, "date"), countRows}
+	q.GroupBy = []store.Expr{of(t.values, "date")}
+	q.Columns = []store.Expr{of(t.values, "date"), countRows}
 	t.want(q, "∅ 4", "2026-01-01 2", "2026-01-02 1")
-	q.GroupBy = []frappems.Expr{of(t.values, "decimal"), color}
-	q.Columns = []frappems.Expr{of(t.values, "decimal")}
+	q.GroupBy = []store.Expr{of(t.values, "decimal"), color}
+	q.Columns = []store.Expr{of(t.values, "decimal")}
 	t.want(q, "1.000000000", "3.000000000", "4.000000000", "5.500000000", "6.000000000", "20.000000000", "100.000000000")
 }
 
@@ -113,54 +113,54 @@ func (t *storeTest) testFirstRow() {
 	fillGroups(t)
 	color := of(t.values, "varchar")
 	q := list(t.values, "varchar name int decimal date")
-	q.GroupBy = []frappems.Expr{color}
+	q.GroupBy = []store.Expr{color}
 	t.want(q, "∅ d 2 3.000000000 ∅", "Blue a ∅ 6.000000000 ∅", "RED  b 1 5.500000000 2026-01-02")
-	q.Columns = append(q.Columns[:2], call(frappems.FuncMax, of(t.values, "decimal")))
+	q.Columns = append(q.Columns[:2], call(store.FuncMax, of(t.values, "decimal")))
 	t.want(q, "∅ d 100.000000000", "Blue a 6.000000000", "RED  b 20.000000000")
-	q.OrderBy = []frappems.Order{descending(color)}
+	q.OrderBy = []store.Order{descending(color)}
 	t.want(q, "RED  b 20.000000000", "Blue a 6.000000000", "∅ d 100.000000000")
-	q.OrderBy = []frappems.Order{descending(of(t.values, "name"))}
+	q.OrderBy = []store.Order{descending(of(t.values, "name"))}
 	t.want(q, "∅ d 100.000000000", "RED  b 20.000000000", "Blue a 6.000000000")
 }
 
 func (t *storeTest) testOrderedGroups() {
 	fillGroups(t)
 	q := list(t.values, "int")
-	q.GroupBy = []frappems.Expr{of(t.values, "int")}
-	q.Columns = append(q.Columns, call(frappems.FuncSum, of(t.values, "decimal")))
-	for _, f := range []frappems.Func{frappems.FuncSum, frappems.FuncAvg, frappems.FuncMax} {
-		q.OrderBy = []frappems.Order{descending(call(f, of(t.values, "decimal")))}
+	q.GroupBy = []store.Expr{of(t.values, "int")}
+	q.Columns = append(q.Columns, call(store.FuncSum, of(t.values, "decimal")))
+	for _, f := range []store.Func{store.FuncSum, store.FuncAvg, store.FuncMax} {
+		q.OrderBy = []store.Order{descending(call(f, of(t.values, "decimal")))}
 		t.want(q, "1 106.500000000", "2 23.000000000", "∅ 10.000000000")
 	}
-	q.OrderBy = []frappems.Order{ascending(countRows), descending(of(t.values, "int"))}
+	q.OrderBy = []store.Order{ascending(countRows), descending(of(t.values, "int"))}
 	t.want(q, "2 23.000000000", "∅ 10.000000000", "1 106.500000000")
 	q.Limit, q.Offset = 1, 1
 	t.want(q, "∅ 10.000000000")
-	q.OrderBy, q.Limit, q.Offset = []frappems.Order{ascending(call(frappems.FuncMin, of(t.values, "varchar"))), ascending(of(t.values, "int"))}, 0, 0
+	q.OrderBy, q.Limit, q.Offset = []store.Order{ascending(call(store.FuncMin, of(t.values, "varchar"))), ascending(of(t.values, "int"))}, 0, 0
 	t.want(q, "∅ 10.000000000", "1 106.500000000", "2 23.000000000")
 }
 
 func (t *storeTest) testMinMaxTexts() {
 	fillGroups(t)
 	q := list(t.values, "")
-	q.Columns = []frappems.Expr{call(frappems.FuncMin, of(t.values, "varchar")), call(frappems.FuncMax, of(t.values, "varchar")),
-		call(frappems.FuncMin, of(t.values, "name")), call(frappems.FuncMax, of(t.values, "name"))}
+	q.Columns = []store.Expr{call(store.FuncMin, of(t.values, "varchar")), call(store.FuncMax, of(t.values, "varchar")),
+		call(store.FuncMin, of(t.values, "name")), call(store.FuncMax, of(t.values, "name"))}
 	t.want(q, "Blue RED  a g")
-	q.GroupBy = []frappems.Expr{of(t.values, "int")}
+	q.GroupBy = []store.Expr{of(t.values, "int")}
 	t.want(q, "Blue Blue a c", "RED  RED  b g", "red red d e")
 }
 
 func (t *storeTest) testGroupJoined() {
 	fillOrders(t)
-	q := itemsOf(t, frappems.Cond{})
+	q := itemsOf(t, store.Cond{})
 	q.OrderBy = nil
-	q.Columns = []frappems.Expr{of(t.orders, "name"), call(frappems.FuncSum, from(1, t.items, "qty")), call(frappems.FuncCount, from(1, t.items, "name")), from(1, t.items, "item")}
-	q.GroupBy = []frappems.Expr{of(t.orders, "name")}
+	q.Columns = []store.Expr{of(t.orders, "name"), call(store.FuncSum, from(1, t.items, "qty")), call(store.FuncCount, from(1, t.items, "name")), from(1, t.items, "item")}
+	q.GroupBy = []store.Expr{of(t.orders, "name")}
 	t.want(q, "SO-1 4.500000000 2 Bolt", "SO-2 7.000000000 1 nut", "SO-3 ∅ 0 ∅", "SO-4 ∅ 0 ∅")
-	q.GroupBy = []frappems.Expr{from(1, t.items, "item")}
-	q.Columns = []frappems.Expr{from(1, t.items, "item"), countRows, of(t.orders, "customer")}
+	q.GroupBy = []store.Expr{from(1, t.items, "item")}
+	q.Columns = []store.Expr{from(1, t.items, "item"), countRows, of(t.orders, "customer")}
 	t.want(q, "∅ 2 ann", "Bolt 1 Ann", "Nut 2 Ann")
-	q.GroupBy, q.Columns = nil, []frappems.Expr{countRows, call(frappems.FuncCountDistinct, of(t.orders, "name")), call(frappems.FuncSum, of(t.orders, "total"))}
+	q.GroupBy, q.Columns = nil, []store.Expr{countRows, call(store.FuncCountDistinct, of(t.orders, "name")), call(store.FuncSum, of(t.orders, "total"))}
 	t.want(q, "5 4 41.250000000")
 }
 
@@ -169,7 +169,7 @@ func (t *storeTest) testDistinct() {
 	q := list(t.values, "varchar")
 	q.Distinct = true
 	t.want(q, "∅", "Blue", "RED ")
-	q.OrderBy = []frappems.Order{descending(of(t.values, "varchar"))}
+	q.OrderBy = []store.Order{descending(of(t.values, "varchar"))}
 	t.want(q, "RED ", "Blue", "∅")
 	q.Limit = 1
 	t.want(q, "RED ")
@@ -178,23 +178,23 @@ func (t *storeTest) testDistinct() {
 	t.want(q, "∅ 1", "∅ 2", "Blue ∅", "RED  1", "red 2")
 	q = list(t.values, "name")
 	q.Distinct = true
-	q.OrderBy = []frappems.Order{ascending(of(t.values, "decimal"))}
+	q.OrderBy = []store.Order{ascending(of(t.values, "decimal"))}
 	t.want(q, "f", "d", "c", "b", "a", "e", "g")
 	q = list(t.values, "")
-	q.Columns, q.Distinct, q.GroupBy = []frappems.Expr{countRows}, true, []frappems.Expr{of(t.values, "name")}
+	q.Columns, q.Distinct, q.GroupBy = []store.Expr{countRows}, true, []store.Expr{of(t.values, "name")}
 	t.want(q, "1")
-	q.Columns, q.GroupBy = []frappems.Expr{literal("x")}, nil
+	q.Columns, q.GroupBy = []store.Expr{literal("x")}, nil
 	t.want(q, "x")
 }
 
 func (t *storeTest) testNotSummable() {
 	t.migrate()
 	for _, c := range typed {
-		for _, f := range []frappems.Func{frappems.FuncSum, frappems.FuncAvg} {
+		for _, f := range []store.Func{store.FuncSum, store.FuncAvg} {
 			q := list(t.values, "")
-			q.Columns = []frappems.Expr{call(f, of(t.values, c.name))}
+			q.Columns = []store.Expr{call(f, of(t.values, c.name))}
 			_, err := read(t.Context(), t.store, q)
-			if number := c.column >= frappems.TypeInt && c.column <= frappems.TypeRating; number != (err == nil) {
+			if number := c.column >= store.TypeInt && c.column <= store.TypeRating; number != (err == nil) {
 				t.problem("of %s: %v", c.name, err)
 			}
 		}

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/frappems/frappems"
+	"github.com/frappems/frappems/store"
 )
 
 var migrateCases = []storeCase{
@@ -20,9 +20,9 @@ var migrateCases = []storeCase{
 }
 
 // plan returns what Migrate would do.
-func (t *storeTest) plan(tables ...*frappems.Table) frappems.Plan {
+func (t *storeTest) plan(tables ...*store.Table) store.Plan {
 	t.Helper()
-	plan, err := t.store.Migrate(t.Context(), &frappems.Schema{Tables: tables}, false)
+	plan, err := t.store.Migrate(t.Context(), &store.Schema{Tables: tables}, false)
 	if err != nil {
 		t.problem("Migrate: %v", err)
 	}
@@ -62,7 +62,7 @@ func (t *storeTest) testAdd() {
 		}
 		for _, notNull := range []bool{false, true} {
 			name := c.name + map[bool]string{true: "_needed", false: "_default"}[notNull]
-			big.Columns = append(big.Columns, &frappems.Column{Name: name, Type: c.column, Length: 140, NotNull: notNull, Default: value})
+			big.Columns = append(big.Columns, &store.Column{Name: name, Type: c.column, Length: 140, NotNull: notNull, Default: value})
 			defaults += " " + name
 			for i := range want {
 				want[i] += " " + value
@@ -70,8 +70,8 @@ func (t *storeTest) testAdd() {
 		}
 	}
 	big.Columns = append(big.Columns, varchar("null"), varchar("late"))
-	big.Indexes = []frappems.Index{{Name: "late", Columns: []*frappems.Column{column(big, "late")}, Unique: true},
-		{Name: "int", Columns: []*frappems.Column{column(big, "int_needed")}}, {Name: "mixed", Columns: []*frappems.Column{column(big, "name"), column(big, "null")}, Unique: true}}
+	big.Indexes = []store.Index{{Name: "late", Columns: []*store.Column{column(big, "late")}, Unique: true},
+		{Name: "int", Columns: []*store.Column{column(big, "int_needed")}}, {Name: "mixed", Columns: []*store.Column{column(big, "name"), column(big, "null")}, Unique: true}}
 	t.apply(big)
 	t.want(list(big, defaults), want...)
 	t.want(list(big, "null late"), "∅ ∅", "∅ ∅")
@@ -88,14 +88,14 @@ func (t *storeTest) testAdd() {
 }
 
 // widths are columns as they are and as they become.
-func widths(later bool) *frappems.Table {
+func widths(later bool) *store.Table {
 	w := keyed("tabWide", varchar("name"))
-	for name, c := range map[string][2]frappems.Column{
-		"longer": {{Type: frappems.TypeVarchar, Length: 10}, {Type: frappems.TypeVarchar, Length: 200}},
-		"text":   {{Type: frappems.TypeVarchar, Length: 10}, {Type: frappems.TypeText}},
-		"long":   {{Type: frappems.TypeText}, {Type: frappems.TypeLongText}},
-		"big":    {{Type: frappems.TypeInt}, {Type: frappems.TypeBigInt}},
-		"int":    {{Type: frappems.TypeCheck, NotNull: true, Default: "0"}, {Type: frappems.TypeInt, NotNull: true, Default: "0"}},
+	for name, c := range map[string][2]store.Column{
+		"longer": {{Type: store.TypeVarchar, Length: 10}, {Type: store.TypeVarchar, Length: 200}},
+		"text":   {{Type: store.TypeVarchar, Length: 10}, {Type: store.TypeText}},
+		"long":   {{Type: store.TypeText}, {Type: store.TypeLongText}},
+		"big":    {{Type: store.TypeInt}, {Type: store.TypeBigInt}},
+		"int":    {{Type: store.TypeCheck, NotNull: true, Default: "0"}, {Type: store.TypeInt, NotNull: true, Default: "0"}},
 	} {
 		is := c[0]
 		if later {
@@ -104,8 +104,8 @@ func widths(later bool) *frappems.Table {
 		is.Name = name
 		w.Columns = append(w.Columns, &is)
 	}
-	slices.SortFunc(w.Columns[1:], func(a, b *frappems.Column) int { return strings.Compare(a.Name, b.Name) })
-	w.Indexes = []frappems.Index{{Name: "big", Columns: []*frappems.Column{column(w, "big")}}, {Name: "longer", Columns: []*frappems.Column{column(w, "longer")}}}
+	slices.SortFunc(w.Columns[1:], func(a, b *store.Column) int { return strings.Compare(a.Name, b.Name) })
+	w.Indexes = []store.Index{{Name: "big", Columns: []*store.Column{column(w, "big")}}, {Name: "longer", Columns: []*store.Column{column(w, "longer")}}}
 	return w
 }
 
@@ -131,7 +131,7 @@ func (t *storeTest) testWiden() {
 func (t *storeTest) testNarrow() {
 	wide, small := widths(true), widths(false)
 	wide.Columns = append(wide.Columns, varchar("extra"))
-	wide.Indexes = append(wide.Indexes, frappems.Index{Name: "extra", Columns: []*frappems.Column{column(wide, "extra")}, Unique: true})
+	wide.Indexes = append(wide.Indexes, store.Index{Name: "extra", Columns: []*store.Column{column(wide, "extra")}, Unique: true})
 	t.apply(wide, t.orders)
 	t.insert(wide, "name longer big extra", row{"a", strings.Repeat("z", 200), "9223372036854775807", "e"})
 	if plan := t.apply(small); len(plan) > 0 {
@@ -146,35 +146,35 @@ func (t *storeTest) testNarrow() {
 func (t *storeTest) testRefuse() {
 	t.apply(widths(true))
 	t.insert(widths(true), "name longer big", row{"a", "text", "5"})
-	changed := func(change func(*frappems.Table)) *frappems.Table {
+	changed := func(change func(*store.Table)) *store.Table {
 		w := widths(true)
 		change(w)
 		return w
 	}
-	becomes := func(name string, c frappems.Column) *frappems.Table {
+	becomes := func(name string, c store.Column) *store.Table {
 		c.Name = name
-		return changed(func(w *frappems.Table) { *column(w, name) = c })
+		return changed(func(w *store.Table) { *column(w, name) = c })
 	}
-	for word, table := range map[string]*frappems.Table{
-		"longer":  becomes("longer", frappems.Column{Type: frappems.TypeInt}),
-		"long":    becomes("long", frappems.Column{Type: frappems.TypeDate}),
-		"big":     becomes("big", frappems.Column{Type: frappems.TypeVarchar, Length: 140}),
-		"Decimal": becomes("int", frappems.Column{Type: frappems.TypeDecimal}),
-		"needed": changed(func(w *frappems.Table) {
-			w.Columns = append(w.Columns, &frappems.Column{Name: "needed", NotNull: true, Length: 9})
+	for word, table := range map[string]*store.Table{
+		"longer":  becomes("longer", store.Column{Type: store.TypeInt}),
+		"long":    becomes("long", store.Column{Type: store.TypeDate}),
+		"big":     becomes("big", store.Column{Type: store.TypeVarchar, Length: 140}),
+		"Decimal": becomes("int", store.Column{Type: store.TypeDecimal}),
+		"needed": changed(func(w *store.Table) {
+			w.Columns = append(w.Columns, &store.Column{Name: "needed", NotNull: true, Length: 9})
 		}),
-		"(longer)": changed(func(w *frappems.Table) {
-			w.Indexes[0].Columns = []*frappems.Column{column(w, "longer")}
+		"(longer)": changed(func(w *store.Table) {
+			w.Indexes[0].Columns = []*store.Column{column(w, "longer")}
 			w.Indexes[0].Unique = true
 		}),
-		"primary":   changed(func(w *frappems.Table) { w.Key = []*frappems.Column{column(w, "longer")} }),
+		"primary":   changed(func(w *store.Table) { w.Key = []*store.Column{column(w, "longer")} }),
 		"left_over": keyed("tabLeft", varchar("name")),
 	} {
 		if word == "left_over" {
-			t.apply(keyed("tabLeft", varchar("name"), &frappems.Column{Name: "left_over", Type: frappems.TypeInt, NotNull: true}))
+			t.apply(keyed("tabLeft", varchar("name"), &store.Column{Name: "left_over", Type: store.TypeInt, NotNull: true}))
 		}
 		for _, apply := range []bool{false, true} {
-			plan, err := t.store.Migrate(t.Context(), &frappems.Schema{Tables: []*frappems.Table{t.orders, table}}, apply)
+			plan, err := t.store.Migrate(t.Context(), &store.Schema{Tables: []*store.Table{t.orders, table}}, apply)
 			if err == nil || !strings.Contains(err.Error(), word) && word != "(longer)" || !strings.Contains(err.Error(), table.Name) {
 				t.problem("%s: the plan is %q, the error %v", word, plan, err)
 			}
@@ -187,10 +187,10 @@ func (t *storeTest) testRefuse() {
 }
 
 func (t *storeTest) testLift() {
-	needed := keyed("tabLift", varchar("name"), &frappems.Column{Name: "n", Type: frappems.TypeInt, NotNull: true, Default: "1"})
-	lifted := keyed("tabLift", varchar("name"), &frappems.Column{Name: "n", Type: frappems.TypeInt})
+	needed := keyed("tabLift", varchar("name"), &store.Column{Name: "n", Type: store.TypeInt, NotNull: true, Default: "1"})
+	lifted := keyed("tabLift", varchar("name"), &store.Column{Name: "n", Type: store.TypeInt})
 	t.apply(needed)
-	if _, err := t.store.Migrate(t.Context(), &frappems.Schema{Tables: []*frappems.Table{lifted}}, true); err != nil {
+	if _, err := t.store.Migrate(t.Context(), &store.Schema{Tables: []*store.Table{lifted}}, true); err != nil {
 		if !strings.Contains(err.Error(), "tabLift") || !strings.Contains(err.Error(), "NULL") {
 			t.problem("%v", err)
 		}
@@ -206,12 +206,12 @@ func (t *storeTest) testLift() {
 func (t *storeTest) testUniqueOver() {
 	plain := keyed("tabOnce", varchar("name"), varchar("code"))
 	unique := keyed("tabOnce", varchar("name"), varchar("code"))
-	unique.Indexes = []frappems.Index{{Name: "code", Columns: unique.Columns[1:], Unique: true}}
+	unique.Indexes = []store.Index{{Name: "code", Columns: unique.Columns[1:], Unique: true}}
 	t.apply(plain)
 	t.insert(plain, "name code", row{"a", "x"}, row{"b", nil}, row{"c", nil}, row{"d", "X "})
 	t.write(insertion("globex", plain, "name code", row{"a", "x"}))
 	for _, apply := range []bool{false, true} {
-		_, err := t.store.Migrate(t.Context(), &frappems.Schema{Tables: []*frappems.Table{t.orders, unique}}, apply)
+		_, err := t.store.Migrate(t.Context(), &store.Schema{Tables: []*store.Table{t.orders, unique}}, apply)
 		if err == nil || !strings.Contains(err.Error(), "tabOnce") || !strings.Contains(err.Error(), "code") {
 			t.problem("%v", err)
 		}
@@ -230,12 +230,12 @@ func (t *storeTest) testUniqueOver() {
 
 func (t *storeTest) testAmbiguous() {
 	bad := varchar("n")
-	bad.Type, bad.Default = frappems.TypeInt, "x"
-	for i, tables := range [][]*frappems.Table{
+	bad.Type, bad.Default = store.TypeInt, "x"
+	for i, tables := range [][]*store.Table{
 		{keyed("tabA", varchar("name")), keyed("taba", varchar("name"))}, {keyed("tabA", varchar("name"), varchar("b"), varchar("B"))},
-		{{Name: "tabA", Columns: []*frappems.Column{varchar("name")}}}, {keyed("", varchar("name"))}, {keyed("tabA", varchar(""))}, {keyed("tabA", varchar("name"), bad)},
+		{{Name: "tabA", Columns: []*store.Column{varchar("name")}}}, {keyed("", varchar("name"))}, {keyed("tabA", varchar(""))}, {keyed("tabA", varchar("name"), bad)},
 	} {
-		if _, err := t.store.Migrate(t.Context(), &frappems.Schema{Tables: tables}, false); err == nil {
+		if _, err := t.store.Migrate(t.Context(), &store.Schema{Tables: tables}, false); err == nil {
 			t.problem("schema %d was accepted", i)
 		}
 	}

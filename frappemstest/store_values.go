@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/frappems/frappems"
+	"github.com/frappems/frappems/store"
 )
 
 var valueCases = []storeCase{
@@ -30,7 +30,7 @@ func (t *storeTest) testTextForms() {
 			q := list(t.values, c.name)
 			q.Where = equals(of(t.values, "name"), name)
 			t.want(q, v)
-			q.Columns = []frappems.Expr{call(frappems.FuncMin, of(t.values, c.name)), call(frappems.FuncMax, of(t.values, c.name))}
+			q.Columns = []store.Expr{call(store.FuncMin, of(t.values, c.name)), call(store.FuncMax, of(t.values, c.name))}
 			t.want(q, v+" "+v)
 		}
 	}
@@ -96,14 +96,14 @@ func (t *storeTest) testRefused() {
 		{"datetime", "2026-11-23 18:19:16"}, {"datetime", "2026-11-23T18:19:16.499951"}, {"datetime", "2026-11-23 24:00:00.000000"}, {"time", "9:05"},
 		{"time", "09:60:00.000000"},
 	} {
-		if _, err := t.try(insertion("acme", t.values, "name "+c.column, row{"x", c.value})); !errors.Is(err, frappems.ErrValueOutOfRange) {
+		if _, err := t.try(insertion("acme", t.values, "name "+c.column, row{"x", c.value})); !errors.Is(err, store.ErrValueOutOfRange) {
 			t.problem("%.40q as %s: %v", c.value, c.column, err)
 		}
 	}
-	if _, err := t.try(insertion("acme", t.orders, "name total", row{"x", nil})); !errors.Is(err, frappems.ErrValueOutOfRange) {
+	if _, err := t.try(insertion("acme", t.orders, "name total", row{"x", nil})); !errors.Is(err, store.ErrValueOutOfRange) {
 		t.problem("NULL where it cannot be: %v", err)
 	}
-	if _, err := t.try(insertion("acme", t.orders, "name total", row{nil, "1"})); !errors.Is(err, frappems.ErrValueOutOfRange) {
+	if _, err := t.try(insertion("acme", t.orders, "name total", row{nil, "1"})); !errors.Is(err, store.ErrValueOutOfRange) {
 		t.problem("NULL in the key: %v", err)
 	}
 	t.want(list(t.values, "name"))
@@ -114,8 +114,8 @@ func (t *storeTest) testMissing() {
 	t.migrate()
 	t.insert(t.orders, "name", row{"a"})
 	t.want(list(t.orders, "customer total count"), "∅ 0.000000000 ∅")
-	for _, m := range []frappems.Mutation{insertion("acme", t.counters, "name", row{"x"}), insertion("acme", t.orders, "customer", row{"x"})} {
-		if _, err := t.try(m); !errors.Is(err, frappems.ErrValueOutOfRange) {
+	for _, m := range []store.Mutation{insertion("acme", t.counters, "name", row{"x"}), insertion("acme", t.orders, "customer", row{"x"})} {
+		if _, err := t.try(m); !errors.Is(err, store.ErrValueOutOfRange) {
 			t.problem("a row of %s without a value that it needs: %v", m.Table.Name, err)
 		}
 	}
@@ -133,8 +133,8 @@ func (t *storeTest) testOrder() {
 			t.insert(t.values, "name "+c.name, row{fmt.Sprintf("%s-%02d", c.name, i), c.values[i]})
 		}
 		q := list(t.values, c.name)
-		q.Where = is(of(t.values, "name"), frappems.OpLike, c.name+"-%")
-		q.OrderBy = []frappems.Order{ascending(of(t.values, c.name))}
+		q.Where = is(of(t.values, "name"), store.OpLike, c.name+"-%")
+		q.OrderBy = []store.Order{ascending(of(t.values, c.name))}
 		want := append([]string{"∅"}, c.values...)
 		t.want(q, want...)
 		q.OrderBy[0].Desc = true
@@ -160,8 +160,8 @@ func (t *storeTest) testCollation() {
 		}
 		t.want(listWhere(t.values, equals(of(t.values, "name"), b)), want...)
 		t.want(listWhere(t.values, and(equals(of(t.values, "name"), a), equals(of(t.values, "varchar"), c.b))), want...)
-		t.want(listWhere(t.values, and(is(of(t.values, "name"), frappems.OpLike, fmt.Sprint(i, " %")), is(of(t.values, "varchar"), frappems.OpIn, "?", c.b))), want...)
-		if _, err := t.try(insertion("acme", t.values, "name", row{b})); errors.Is(err, frappems.ErrDuplicateKey) != c.equal {
+		t.want(listWhere(t.values, and(is(of(t.values, "name"), store.OpLike, fmt.Sprint(i, " %")), is(of(t.values, "varchar"), store.OpIn, "?", c.b))), want...)
+		if _, err := t.try(insertion("acme", t.values, "name", row{b})); errors.Is(err, store.ErrDuplicateKey) != c.equal {
 			t.problem("%q beside the key %q: %v", b, a, err)
 		}
 		t.write(deletion("acme", t.values, equals(of(t.values, "name"), b)))
@@ -180,7 +180,7 @@ func (t *storeTest) testCollationOrder() {
 	}
 	t.want(list(t.orders, "name"), sorted...)
 	q := list(t.orders, "name")
-	q.OrderBy = []frappems.Order{descending(of(t.orders, "name"))}
+	q.OrderBy = []store.Order{descending(of(t.orders, "name"))}
 	slices.Reverse(sorted)
 	t.want(q, sorted...)
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/frappems/frappems"
+	"github.com/frappems/frappems/store"
 )
 
 var writeCases = []storeCase{
@@ -49,7 +49,7 @@ func (t *storeTest) testManyRows() {
 		t.problem("20,000 rows were counted as %d", n)
 	}
 	q := list(t.items, "")
-	q.Columns = []frappems.Expr{countRows, call(frappems.FuncSum, of(t.items, "qty")), call(frappems.FuncMax, of(t.items, "idx"))}
+	q.Columns = []store.Expr{countRows, call(store.FuncSum, of(t.items, "qty")), call(store.FuncMax, of(t.items, "idx"))}
 	t.want(q, "20000 10000.000000000 19999")
 	q.Where = equals(of(t.items, "parent"), "P7")
 	t.want(q, "200 100.000000000 19907")
@@ -58,7 +58,7 @@ func (t *storeTest) testManyRows() {
 
 func (t *storeTest) testUpdate() {
 	fillOrders(t)
-	if n := t.write(update("acme", t.orders, "status count", row{"Closed", nil}, is(of(t.orders, "customer"), frappems.OpIn, "ann", "nobody"))); n != 2 {
+	if n := t.write(update("acme", t.orders, "status count", row{"Closed", nil}, is(of(t.orders, "customer"), store.OpIn, "ann", "nobody"))); n != 2 {
 		t.problem("2 rows were counted as %d", n)
 	}
 	t.want(list(t.orders, "name status count"), "SO-1 Closed ∅", "SO-2 open ∅", "SO-3 Closed ∅", "SO-4 ∅ 2")
@@ -85,9 +85,9 @@ func (t *storeTest) testUpdateKey() {
 	t.insert(t.orders, "name code", row{"SO-1", "c1"})
 	t.write(update("acme", t.orders, "name", row{"NEW"}, equals(of(t.orders, "name"), "New")))
 	t.want(listWhere(t.orders, equals(of(t.orders, "name"), "new")), "NEW")
-	for _, m := range []frappems.Mutation{update("acme", t.orders, "name", row{"so-2"}, equals(of(t.orders, "name"), "NEW")),
-		update("acme", t.orders, "name", row{"x"}, is(of(t.orders, "name"), frappems.OpLike, "SO-%"))} {
-		if _, err := t.try(m); !errors.Is(err, frappems.ErrDuplicateKey) {
+	for _, m := range []store.Mutation{update("acme", t.orders, "name", row{"so-2"}, equals(of(t.orders, "name"), "NEW")),
+		update("acme", t.orders, "name", row{"x"}, is(of(t.orders, "name"), store.OpLike, "SO-%"))} {
+		if _, err := t.try(m); !errors.Is(err, store.ErrDuplicateKey) {
 			t.problem("two rows with one name: %v", err)
 		}
 	}
@@ -117,10 +117,10 @@ func (t *storeTest) testDuplicateKey() {
 		t.problem("%v", err)
 	}
 	n, err := tx.Write(ctx, insertion("acme", t.orders, "name", row{"first"}, row{"second"}), insertion("acme", t.orders, "name", row{"new"}, row{"so-1"}))
-	if !errors.Is(err, frappems.ErrDuplicateKey) || n != 2 {
+	if !errors.Is(err, store.ErrDuplicateKey) || n != 2 {
 		t.problem("a name that is taken: %d rows, %v", n, err)
 	}
-	if _, err := tx.Write(ctx, insertion("acme", t.orders, "name", row{"twin"}, row{"TWIN"})); !errors.Is(err, frappems.ErrDuplicateKey) {
+	if _, err := tx.Write(ctx, insertion("acme", t.orders, "name", row{"twin"}, row{"TWIN"})); !errors.Is(err, store.ErrDuplicateKey) {
 		t.problem("twins in one insert: %v", err)
 	}
 	if _, err := tx.Write(ctx, insertion("acme", t.orders, "name", row{"after"})); err != nil {
@@ -134,10 +134,10 @@ func (t *storeTest) testDuplicateKey() {
 
 func (t *storeTest) testUnique() {
 	fillOrders(t)
-	for _, m := range []frappems.Mutation{insertion("acme", t.orders, "name code", row{"x", "C1"}),
+	for _, m := range []store.Mutation{insertion("acme", t.orders, "name code", row{"x", "C1"}),
 		update("acme", t.orders, "code", row{"c1"}, equals(of(t.orders, "name"), "SO-2")),
-		update("acme", t.orders, "code", row{"same"}, is(of(t.orders, "name"), frappems.OpIn, "SO-2", "SO-3"))} {
-		if _, err := t.try(m); !errors.Is(err, frappems.ErrDuplicateKey) {
+		update("acme", t.orders, "code", row{"same"}, is(of(t.orders, "name"), store.OpIn, "SO-2", "SO-3"))} {
+		if _, err := t.try(m); !errors.Is(err, store.ErrDuplicateKey) {
 			t.problem("a code that is taken: %v", err)
 		}
 	}
@@ -156,7 +156,7 @@ func (t *storeTest) testNoTrace() {
 	m.Rows = append(m.Rows, row{"last", "C4", nil, nil, nil})
 	tx := t.begin()
 	defer tx.Rollback()
-	if _, err := tx.Write(t.Context(), m); !errors.Is(err, frappems.ErrDuplicateKey) {
+	if _, err := tx.Write(t.Context(), m); !errors.Is(err, store.ErrDuplicateKey) {
 		t.problem("a code that is taken: %v", err)
 	}
 	t.wantIn(tx, list(t.orders, "name"), "SO-1", "SO-2", "SO-3", "SO-4")
@@ -173,12 +173,12 @@ func (t *storeTest) testInvalidMutations() {
 	fillOrders(t)
 	wide := insertion("acme", t.orders, "name", row{"x", "y"})
 	tenant := insertion("acme", t.orders, "name", row{"x"})
-	tenant.Columns = []*frappems.Column{{Name: "Tenant_ID", Type: frappems.TypeASCII, Length: 64}}
+	tenant.Columns = []*store.Column{{Name: "Tenant_ID", Type: store.TypeASCII, Length: 64}}
 	two := update("acme", t.orders, "status", row{"x"}, equals(of(t.orders, "name"), "SO-1"))
 	two.Rows = append(two.Rows, row{"y"})
 	nothing := update("acme", t.orders, "", row{}, equals(of(t.orders, "name"), "SO-1"))
-	for i, m := range []frappems.Mutation{wide, tenant, two, nothing, update("acme", t.orders, "status", row{"x"}, frappems.Cond{}),
-		deletion("acme", t.orders, frappems.Cond{}), {Kind: 77, Tenant: "acme", Table: t.orders, Where: and(), Columns: t.orders.Key, Rows: [][]any{{"x"}}}} {
+	for i, m := range []store.Mutation{wide, tenant, two, nothing, update("acme", t.orders, "status", row{"x"}, store.Cond{}),
+		deletion("acme", t.orders, store.Cond{}), {Kind: 77, Tenant: "acme", Table: t.orders, Where: and(), Columns: t.orders.Key, Rows: [][]any{{"x"}}}} {
 		if _, err := t.try(m); err == nil {
 			t.problem("mutation %d was accepted", i)
 		}
@@ -205,7 +205,7 @@ func (t *storeTest) testRollback() {
 		deletion("acme", t.items, and())); err != nil {
 		t.problem("%v", err)
 	}
-	if _, err := tx.Next(ctx, frappems.Counter{Tenant: "acme", Table: t.counters, Name: "n"}, 5); err != nil {
+	if _, err := tx.Next(ctx, store.Counter{Tenant: "acme", Table: t.counters, Name: "n"}, 5); err != nil {
 		t.problem("%v", err)
 	}
 	for range 2 {
@@ -228,7 +228,7 @@ func (t *storeTest) testReadYourWrites() {
 	}
 	q := list(t.orders, "name customer")
 	old, now := []string{"SO-1 Ann", "SO-2 Bob", "SO-3 ann", "SO-4 ∅"}, []string{"new ∅", "SO-2 Cid", "SO-3 ann", "SO-4 ∅"}
-	for _, lock := range []frappems.Lock{frappems.NoLock, frappems.ShareLock, frappems.UpdateLock, frappems.UpdateSkipLocked} {
+	for _, lock := range []store.Lock{store.NoLock, store.ShareLock, store.UpdateLock, store.UpdateSkipLocked} {
 		locked := *q
 		locked.Lock = lock
 		t.wantIn(tx, &locked, now...)
@@ -245,13 +245,13 @@ func (t *storeTest) testReadYourWrites() {
 func (t *storeTest) testEnded() {
 	fillOrders(t)
 	ctx := t.Context()
-	for _, end := range []func(frappems.Tx) error{frappems.Tx.Commit, frappems.Tx.Rollback} {
+	for _, end := range []func(store.Tx) error{store.Tx.Commit, store.Tx.Rollback} {
 		tx := t.begin()
 		if err := end(tx); err != nil {
 			t.problem("%v", err)
 		}
 		_, writeErr := tx.Write(ctx, insertion("acme", t.orders, "name", row{"x"}))
-		_, nextErr := tx.Next(ctx, frappems.Counter{Tenant: "acme", Table: t.counters, Name: "x"}, 1)
+		_, nextErr := tx.Next(ctx, store.Counter{Tenant: "acme", Table: t.counters, Name: "x"}, 1)
 		_, queryErr := read(ctx, tx, list(t.orders, "name"))
 		if writeErr == nil || nextErr == nil || queryErr == nil || tx.Commit() == nil {
 			t.problem("it works: %v, %v, %v", writeErr, nextErr, queryErr)
@@ -325,16 +325,16 @@ func (t *storeTest) testCounters() {
 		n     int
 		first int64
 	}{{"a", 1, 1}, {"a", 1, 2}, {"b", 10, 1}, {"A", 3, 3}, {"b", 1, 11}, {"a", 1, 6}} {
-		if first, err := tx.Next(t.Context(), frappems.Counter{Tenant: "acme", Table: t.counters, Name: c.name}, c.n); err != nil || first != c.first {
+		if first, err := tx.Next(t.Context(), store.Counter{Tenant: "acme", Table: t.counters, Name: c.name}, c.n); err != nil || first != c.first {
 			t.problem("Next(%s, %d) = %d, %v; want %d", c.name, c.n, first, err, c.first)
 		}
 	}
 	for _, n := range []int{0, -1} {
-		if _, err := tx.Next(t.Context(), frappems.Counter{Tenant: "acme", Table: t.counters, Name: "a"}, n); err == nil {
+		if _, err := tx.Next(t.Context(), store.Counter{Tenant: "acme", Table: t.counters, Name: "a"}, n); err == nil {
 			t.problem("a step of %d was accepted", n)
 		}
 	}
-	if _, err := tx.Next(t.Context(), frappems.Counter{Tenant: "acme", Table: t.orders, Name: "a"}, 1); err == nil {
+	if _, err := tx.Next(t.Context(), store.Counter{Tenant: "acme", Table: t.orders, Name: "a"}, 1); err == nil {
 		t.problem("a table without the column current was accepted")
 	}
 	if err := tx.Commit(); err != nil {
@@ -356,8 +356,8 @@ func (t *storeTest) testCountersTogether() {
 					t.Errorf("Begin: %v", err)
 					return
 				}
-				first, err := tx.Next(t.Context(), frappems.Counter{Tenant: "acme", Table: t.counters, Name: "n"}, 2)
-				if errors.Is(err, frappems.ErrDeadlock) || err == nil && (writer+i)%4 == 0 {
+				first, err := tx.Next(t.Context(), store.Counter{Tenant: "acme", Table: t.counters, Name: "n"}, 2)
+				if errors.Is(err, store.ErrDeadlock) || err == nil && (writer+i)%4 == 0 {
 					err = tx.Rollback()
 				} else if err == nil {
 					err = tx.Commit()
@@ -414,9 +414,9 @@ func (t *storeTest) testTogether() {
 		})
 	}
 	q := list(t.orders, "name")
-	q.Columns = append(q.Columns, call(frappems.FuncCount, from(1, t.items, "name")))
-	q.Joins = []frappems.Join{{Table: t.items, Column: column(t.items, "parent"), Outer: of(t.orders, "name")}}
-	q.GroupBy = []frappems.Expr{of(t.orders, "name")}
+	q.Columns = append(q.Columns, call(store.FuncCount, from(1, t.items, "name")))
+	q.Joins = []store.Join{{Table: t.items, Column: column(t.items, "parent"), Outer: of(t.orders, "name")}}
+	q.GroupBy = []store.Expr{of(t.orders, "name")}
 	for range 4 {
 		readers.Go(func() {
 			for running := true; running; {

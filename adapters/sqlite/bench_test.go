@@ -5,74 +5,75 @@ import (
 	"testing"
 
 	"github.com/frappems/frappems"
+	"github.com/frappems/frappems/store"
 )
 
 // benchTable is about as wide as a sales order.
-func benchTable() *frappems.Table {
-	t := &frappems.Table{Name: "tabOrder"}
+func benchTable() *store.Table {
+	t := &store.Table{Name: "tabOrder"}
 	for i := range 20 {
-		t.Columns = append(t.Columns, &frappems.Column{Name: fmt.Sprint("c", i), Type: frappems.TypeVarchar, Length: 140})
+		t.Columns = append(t.Columns, &store.Column{Name: fmt.Sprint("c", i), Type: store.TypeVarchar, Length: 140})
 	}
-	t.Columns[1].Type, t.Columns[2].Type = frappems.TypeDatetime, frappems.TypeDecimal
+	t.Columns[1].Type, t.Columns[2].Type = store.TypeDatetime, store.TypeDecimal
 	t.Key = t.Columns[:1]
-	t.Indexes = []frappems.Index{{Name: "c1", Columns: t.Columns[1:2]}, {Name: "c3", Columns: t.Columns[3:4]}}
+	t.Indexes = []store.Index{{Name: "c1", Columns: t.Columns[1:2]}, {Name: "c3", Columns: t.Columns[3:4]}}
 	return t
 }
 
-func benchRow(t *frappems.Table, i int) frappems.Mutation {
+func benchRow(t *store.Table, i int) store.Mutation {
 	row := []any{fmt.Sprintf("SO-%07d", i), fmt.Sprintf("2026-01-01 00:00:00.%06d", i*7919%1000000), fmt.Sprint(i, ".5"), fmt.Sprint("Customer ", i/5)}
 	for range t.Columns[len(row):] {
 		row = append(row, "some text in a field")
 	}
-	return frappems.Mutation{Tenant: "acme", Table: t, Columns: t.Columns, Rows: [][]any{row}}
+	return store.Mutation{Tenant: "acme", Table: t, Columns: t.Columns, Rows: [][]any{row}}
 }
 
 // BenchmarkStores measures both stores on 20,000 rows: a get by name, a list of 20, the rows of an index, and a transaction
 // that inserts one row.
 func BenchmarkStores(b *testing.B) {
 	for _, kind := range []string{"memory", "sqlite"} {
-		store := frappems.NewMemoryStore()
+		kept := frappems.NewMemoryStore()
 		if kind == "sqlite" {
 			var err error
-			if store, err = Open(b.TempDir() + "/bench.db"); err != nil {
+			if kept, err = Open(b.TempDir() + "/bench.db"); err != nil {
 				b.Fatal(err)
 			}
 		}
-		defer store.Close()
+		defer kept.Close()
 		table := benchTable()
-		if _, err := store.Migrate(b.Context(), &frappems.Schema{Tables: []*frappems.Table{table}}, true); err != nil {
+		if _, err := kept.Migrate(b.Context(), &store.Schema{Tables: []*store.Table{table}}, true); err != nil {
 			b.Fatal(err)
 		}
 		rows := 20000
-		benchInsert(b, store, rows, func(i int) frappems.Mutation { return benchRow(table, i) })
-		get := &frappems.Query{Tenant: "acme", From: table}
+		benchInsert(b, kept, rows, func(i int) store.Mutation { return benchRow(table, i) })
+		get := &store.Query{Tenant: "acme", From: table}
 		for _, c := range table.Columns {
-			get.Columns = append(get.Columns, frappems.Expr{Column: c})
+			get.Columns = append(get.Columns, store.Expr{Column: c})
 		}
 		list, children := *get, *get
-		get.Where = frappems.Cond{Op: frappems.OpEqual, Expr: get.Columns[0], Values: []string{"so-0012345"}}
+		get.Where = store.Cond{Op: store.OpEqual, Expr: get.Columns[0], Values: []string{"so-0012345"}}
 		list.Columns, list.Limit = list.Columns[:5], 20
-		list.OrderBy = []frappems.Order{{Expr: get.Columns[1], Desc: true}, {Expr: get.Columns[0]}}
-		children.Where = frappems.Cond{Op: frappems.OpEqual, Expr: get.Columns[3], Values: []string{"Customer 77"}}
-		for name, q := range map[string]*frappems.Query{"get": get, "list": &list, "children": &children} {
+		list.OrderBy = []store.Order{{Expr: get.Columns[1], Desc: true}, {Expr: get.Columns[0]}}
+		children.Where = store.Cond{Op: store.OpEqual, Expr: get.Columns[3], Values: []string{"Customer 77"}}
+		for name, q := range map[string]*store.Query{"get": get, "list": &list, "children": &children} {
 			b.Run(kind+"/"+name, func(b *testing.B) {
 				for b.Loop() {
-					benchQuery(b, store, q)
+					benchQuery(b, kept, q)
 				}
 			})
 		}
 		b.Run(kind+"/insert", func(b *testing.B) {
 			for b.Loop() {
 				rows++
-				benchInsert(b, store, 1, func(int) frappems.Mutation { return benchRow(table, rows) })
+				benchInsert(b, kept, 1, func(int) store.Mutation { return benchRow(table, rows) })
 			}
 		})
 	}
 }
 
 // benchInsert inserts rows in one transaction.
-func benchInsert(b *testing.B, store frappems.Store, n int, row func(int) frappems.Mutation) {
-	tx, err := store.Begin(b.Context())
+func benchInsert(b *testing.B, kept frappems.Store, n int, row func(int) store.Mutation) {
+	tx, err := kept.Begin(b.Context())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -87,8 +88,8 @@ func benchInsert(b *testing.B, store frappems.Store, n int, row func(int) frappe
 	}
 }
 
-func benchQuery(b *testing.B, store frappems.Store, q *frappems.Query) {
-	rows, err := store.Query(b.Context(), q)
+func benchQuery(b *testing.B, kept frappems.Store, q *store.Query) {
+	rows, err := kept.Query(b.Context(), q)
 	if err != nil {
 		b.Fatal(err)
 	}

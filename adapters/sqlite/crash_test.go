@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/frappems/frappems"
+	"github.com/frappems/frappems/store"
 )
 
 // crashFile is the variable of the environment that makes the test binary the writer which TestCrash kills.
@@ -29,35 +30,35 @@ func TestMain(m *testing.M) {
 }
 
 // crashTables are those of the documents that are written.
-var crashTables = func() (t struct{ parents, children, counters *frappems.Table }) {
-	text := func(name string) *frappems.Column {
-		return &frappems.Column{Name: name, Type: frappems.TypeVarchar, Length: 140}
+var crashTables = func() (t struct{ parents, children, counters *store.Table }) {
+	text := func(name string) *store.Column {
+		return &store.Column{Name: name, Type: store.TypeVarchar, Length: 140}
 	}
-	keyed := func(name string, columns ...*frappems.Column) *frappems.Table {
-		return &frappems.Table{Name: name, Columns: columns, Key: columns[:1]}
+	keyed := func(name string, columns ...*store.Column) *store.Table {
+		return &store.Table{Name: name, Columns: columns, Key: columns[:1]}
 	}
 	t.parents = keyed("tabParent", text("name"), text("code"))
-	t.parents.Indexes = []frappems.Index{{Name: "code", Columns: t.parents.Columns[1:], Unique: true}}
+	t.parents.Indexes = []store.Index{{Name: "code", Columns: t.parents.Columns[1:], Unique: true}}
 	t.children = keyed("tabChild", text("name"), text("parent"))
-	t.children.Indexes = []frappems.Index{{Name: "parent", Columns: t.children.Columns[1:]}}
-	t.counters = keyed("tabSeries", text("name"), &frappems.Column{Name: "current", Type: frappems.TypeBigInt})
+	t.children.Indexes = []store.Index{{Name: "parent", Columns: t.children.Columns[1:]}}
+	t.counters = keyed("tabSeries", text("name"), &store.Column{Name: "current", Type: store.TypeBigInt})
 	return t
 }()
 
 // openCrash opens the file with its tables.
 func openCrash(ctx context.Context, path string) (frappems.Store, error) {
-	store, err := Open(path)
+	kept, err := Open(path)
 	if err != nil {
 		return nil, err
 	}
-	schema := &frappems.Schema{Tables: []*frappems.Table{crashTables.parents, crashTables.children, crashTables.counters}}
-	_, err = store.Migrate(ctx, schema, true)
-	return store, err
+	schema := &store.Schema{Tables: []*store.Table{crashTables.parents, crashTables.children, crashTables.counters}}
+	_, err = kept.Migrate(ctx, schema, true)
+	return kept, err
 }
 
 // writeForever inserts documents with 16 goroutines and prints the number of each once it is committed.
 func writeForever(path string) error {
-	store, err := openCrash(context.Background(), path)
+	kept, err := openCrash(context.Background(), path)
 	if err != nil {
 		return err
 	}
@@ -67,7 +68,7 @@ func writeForever(path string) error {
 	for range 16 {
 		writers.Go(func() {
 			for {
-				n, err := writeDocument(ctx, store)
+				n, err := writeDocument(ctx, kept)
 				if err != nil {
 					cancel(err)
 					return
@@ -81,19 +82,19 @@ func writeForever(path string) error {
 }
 
 // writeDocument inserts a parent with three children, and with a number for its name.
-func writeDocument(ctx context.Context, store frappems.Store) (int64, error) {
-	tx, err := store.Begin(ctx)
+func writeDocument(ctx context.Context, kept frappems.Store) (int64, error) {
+	tx, err := kept.Begin(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer tx.Rollback()
-	n, err := tx.Next(ctx, frappems.Counter{Tenant: "acme", Table: crashTables.counters, Name: "DOC-"}, 1)
+	n, err := tx.Next(ctx, store.Counter{Tenant: "acme", Table: crashTables.counters, Name: "DOC-"}, 1)
 	if err != nil {
 		return 0, err
 	}
 	name := strconv.FormatInt(n, 10)
-	parent := frappems.Mutation{Tenant: "acme", Table: crashTables.parents, Columns: crashTables.parents.Columns, Rows: [][]any{{name, "code " + name}}}
-	children := frappems.Mutation{Tenant: "acme", Table: crashTables.children, Columns: crashTables.children.Columns}
+	parent := store.Mutation{Tenant: "acme", Table: crashTables.parents, Columns: crashTables.parents.Columns, Rows: [][]any{{name, "code " + name}}}
+	children := store.Mutation{Tenant: "acme", Table: crashTables.children, Columns: crashTables.children.Columns}
 	for i := range 3 {
 		children.Rows = append(children.Rows, []any{fmt.Sprint(name, "/", i), name})
 	}
@@ -159,19 +160,19 @@ func runAndKill(t *testing.T, path string, lines int) (numbers []int64) {
 // checkDocuments opens the file and checks all that is in it.
 func checkDocuments(t *testing.T, path string, acknowledged map[int64]bool) {
 	t.Helper()
-	store, err := openCrash(t.Context(), path)
+	kept, err := openCrash(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer store.Close()
+	defer kept.Close()
 	parents, children := crashTables.parents.Columns, crashTables.children.Columns
 	documents := map[string]int{}
-	for _, row := range readAll(t, store, &frappems.Query{Tenant: "acme", From: crashTables.parents, Columns: []frappems.Expr{{Column: parents[0]}, {Column: parents[1]}}}) {
+	for _, row := range readAll(t, kept, &store.Query{Tenant: "acme", From: crashTables.parents, Columns: []store.Expr{{Column: parents[0]}, {Column: parents[1]}}}) {
 		if documents[row[0]] = 0; row[1] != "code "+row[0] {
 			t.Fatalf("document %s has the code %s", row[0], row[1])
 		}
 	}
-	for _, row := range readAll(t, store, &frappems.Query{Tenant: "acme", From: crashTables.children, Columns: []frappems.Expr{{Column: children[1]}}}) {
+	for _, row := range readAll(t, kept, &store.Query{Tenant: "acme", From: crashTables.children, Columns: []store.Expr{{Column: children[1]}}}) {
 		if _, there := documents[row[0]]; !there {
 			t.Fatalf("a row of %s is there without the document", row[0])
 		}
@@ -189,21 +190,21 @@ func checkDocuments(t *testing.T, path string, acknowledged map[int64]bool) {
 			t.Fatalf("document %d was acknowledged and is lost", n)
 		}
 	}
-	checkFile(t, store, path, last)
+	checkFile(t, kept, path, last)
 }
 
 // checkFile checks the counter, the unique keys, and the file itself.
-func checkFile(t *testing.T, store frappems.Store, path string, last int64) {
+func checkFile(t *testing.T, kept frappems.Store, path string, last int64) {
 	t.Helper()
 	counters := crashTables.counters.Columns
-	for _, row := range readAll(t, store, &frappems.Query{Tenant: "acme", From: crashTables.counters, Columns: []frappems.Expr{{Column: counters[1]}}}) {
+	for _, row := range readAll(t, kept, &store.Query{Tenant: "acme", From: crashTables.counters, Columns: []store.Expr{{Column: counters[1]}}}) {
 		if n, _ := strconv.ParseInt(row[0], 10, 64); n < last {
 			t.Fatalf("the counter is at %d, and document %d is there", n, last)
 		}
 	}
-	duplicates := &frappems.Query{Tenant: "acme", From: crashTables.parents, GroupBy: []frappems.Expr{{Column: crashTables.parents.Columns[1]}},
-		Columns: []frappems.Expr{{Func: frappems.FuncCountRows}}}
-	for _, row := range readAll(t, store, duplicates) {
+	duplicates := &store.Query{Tenant: "acme", From: crashTables.parents, GroupBy: []store.Expr{{Column: crashTables.parents.Columns[1]}},
+		Columns: []store.Expr{{Func: store.FuncCountRows}}}
+	for _, row := range readAll(t, kept, duplicates) {
 		if row[0] != "1" {
 			t.Fatalf("a code is there %s times", row[0])
 		}
@@ -217,9 +218,9 @@ func checkFile(t *testing.T, store frappems.Store, path string, last int64) {
 }
 
 // readAll returns all rows of a query.
-func readAll(t *testing.T, store frappems.Reader, q *frappems.Query) (list [][]string) {
+func readAll(t *testing.T, kept store.Reader, q *store.Query) (list [][]string) {
 	t.Helper()
-	rows, err := store.Query(t.Context(), q)
+	rows, err := kept.Query(t.Context(), q)
 	if err != nil {
 		t.Fatal(err)
 	}

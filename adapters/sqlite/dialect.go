@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/frappems/frappems"
+	"github.com/frappems/frappems/store"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -14,7 +14,7 @@ import (
 const codeNotADatabase = sqlite3.SQLITE_NOTADB
 
 // dialect is SQLite's, without what depends on the collation.
-var dialect = frappems.Dialect{
+var dialect = store.Dialect{
 	MaxValues:     32766,
 	Exact:         " COLLATE BINARY",
 	GlobalIndexes: true,
@@ -44,19 +44,19 @@ const statistics = `INSERT INTO sqlite_stat1 (tbl, idx, stat) SELECT m.name, i.n
 // typeNames are chosen so that SQLite gives the columns the affinity TEXT, INTEGER or REAL, and that the driver does not take
 // dates for times.
 var typeNames = [...]string{
-	frappems.TypeVarchar: "VARCHAR", frappems.TypeASCII: "CHAR", frappems.TypeText: "TEXT", frappems.TypeLongText: "LONGTEXT",
-	frappems.TypeJSON: "JSONTEXT", frappems.TypeInt: "INT", frappems.TypeBigInt: "BIGINT", frappems.TypeCheck: "CHECKINT",
-	frappems.TypeDecimal: "REAL", frappems.TypeRating: "RATINGREAL", frappems.TypeDate: "DATETEXT", frappems.TypeDatetime: "DATETIMETEXT",
-	frappems.TypeTime: "TIMETEXT",
+	store.TypeVarchar: "VARCHAR", store.TypeASCII: "CHAR", store.TypeText: "TEXT", store.TypeLongText: "LONGTEXT",
+	store.TypeJSON: "JSONTEXT", store.TypeInt: "INT", store.TypeBigInt: "BIGINT", store.TypeCheck: "CHECKINT",
+	store.TypeDecimal: "REAL", store.TypeRating: "RATINGREAL", store.TypeDate: "DATETEXT", store.TypeDatetime: "DATETIMETEXT",
+	store.TypeTime: "TIMETEXT",
 }
 
 // columnType is the Type of the dialect.
-func (d *collated) columnType(c *frappems.Column) string {
+func (d *collated) columnType(c *store.Column) string {
 	name := typeNames[c.Type]
 	switch c.Type {
-	case frappems.TypeASCII:
+	case store.TypeASCII:
 		return fmt.Sprintf("%s(%d)", name, c.Length)
-	case frappems.TypeVarchar:
+	case store.TypeVarchar:
 		name = fmt.Sprintf("%s(%d)", name, c.Length)
 	}
 	if isText(c) {
@@ -65,56 +65,56 @@ func (d *collated) columnType(c *frappems.Column) string {
 	return name
 }
 
-func isText(c *frappems.Column) bool {
-	return c.Type == frappems.TypeVarchar || c.Type == frappems.TypeText || c.Type == frappems.TypeLongText || c.Type == frappems.TypeJSON
+func isText(c *store.Column) bool {
+	return c.Type == store.TypeVarchar || c.Type == store.TypeText || c.Type == store.TypeLongText || c.Type == store.TypeJSON
 }
 
 // kind is the Kind of the dialect.
-func kind(name string) (frappems.ColumnType, int, bool) {
+func kind(name string) (store.ColumnType, int, bool) {
 	name, length, _ := strings.Cut(strings.TrimSuffix(strings.ToUpper(name), ")"), "(")
 	n, _ := strconv.Atoi(length)
 	for t, known := range typeNames {
 		if known == name {
-			return frappems.ColumnType(t), n, true
+			return store.ColumnType(t), n, true
 		}
 	}
 	return 0, 0, false
 }
 
 // bind makes numbers SQLite's, which compares by type first.
-func bind(c *frappems.Column, text string) (any, error) {
+func bind(c *store.Column, text string) (any, error) {
 	switch c.Type {
-	case frappems.TypeInt, frappems.TypeBigInt, frappems.TypeCheck:
+	case store.TypeInt, store.TypeBigInt, store.TypeCheck:
 		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 			return n, nil
 		}
 		return strconv.ParseFloat(text, 64)
-	case frappems.TypeDecimal, frappems.TypeRating:
+	case store.TypeDecimal, store.TypeRating:
 		return strconv.ParseFloat(text, 64)
 	}
 	return text, nil
 }
 
 // storeError is the Error of the dialect.
-func storeError(err error) frappems.StoreError {
+func storeError(err error) store.StoreError {
 	var problem *sqlite.Error
 	if !errors.As(err, &problem) {
 		return ""
 	}
 	switch problem.Code() {
 	case sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_ROWID:
-		return frappems.ErrDuplicateKey
+		return store.ErrDuplicateKey
 	case sqlite3.SQLITE_CONSTRAINT_NOTNULL, sqlite3.SQLITE_CONSTRAINT_CHECK, sqlite3.SQLITE_CONSTRAINT_DATATYPE:
-		return frappems.ErrValueOutOfRange
+		return store.ErrValueOutOfRange
 	}
 	switch problem.Code() & 0xFF {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
-		return frappems.ErrDeadlock
+		return store.ErrDeadlock
 	case sqlite3.SQLITE_TOOBIG:
-		return frappems.ErrValueOutOfRange
+		return store.ErrValueOutOfRange
 	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB,
 		sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PERM, sqlite3.SQLITE_PROTOCOL:
-		return frappems.ErrUnavailable
+		return store.ErrUnavailable
 	}
 	return ""
 }

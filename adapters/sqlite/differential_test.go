@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/frappems/frappems"
+	"github.com/frappems/frappems/store"
 )
 
 var (
@@ -20,7 +21,7 @@ var (
 	differentialRuns = flag.Int("queries", 2000, "how many queries TestDifferential runs")
 )
 
-// TestDifferential runs random statements on the store in memory and on SQLite, and wants the same bytes.
+// TestDifferential runs random statements on the kept in memory and on SQLite, and wants the same bytes.
 func TestDifferential(t *testing.T) {
 	const perFile = 100
 	for done := 0; done < *differentialRuns; done += perFile {
@@ -31,8 +32,8 @@ func TestDifferential(t *testing.T) {
 			t.Fatal(err)
 		}
 		stores := []frappems.Store{frappems.NewMemoryStore(), file}
-		for _, store := range stores {
-			if _, err := store.Migrate(t.Context(), &frappems.Schema{Tables: g.tables}, true); err != nil {
+		for _, kept := range stores {
+			if _, err := kept.Migrate(t.Context(), &store.Schema{Tables: g.tables}, true); err != nil {
 				t.Fatalf("-seed %d: %v", seed, err)
 			}
 		}
@@ -43,8 +44,8 @@ func TestDifferential(t *testing.T) {
 			q, ordered := g.query()
 			g.compareQuery(t, seed, stores, q, ordered)
 		}
-		for _, store := range stores {
-			if err := store.Close(); err != nil {
+		for _, kept := range stores {
+			if err := kept.Close(); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -56,8 +57,8 @@ func (g *generator) compareWrites(t *testing.T, seed uint64, stores []frappems.S
 	for range 20 {
 		m := g.mutation()
 		var outcomes []string
-		for _, store := range stores {
-			outcomes = append(outcomes, outcome(t.Context(), store, m))
+		for _, kept := range stores {
+			outcomes = append(outcomes, outcome(t.Context(), kept, m))
 		}
 		if outcomes[0] != outcomes[1] {
 			t.Fatalf("-seed %d: a mutation of kind %d of %s, columns %s, rows %q where %s\nin memory: %s\nin SQLite: %s", seed, m.Kind, m.Table.Name,
@@ -67,14 +68,14 @@ func (g *generator) compareWrites(t *testing.T, seed uint64, stores []frappems.S
 }
 
 // outcome runs a mutation and says how it went.
-func outcome(ctx context.Context, store frappems.Store, m frappems.Mutation) string {
-	tx, err := store.Begin(ctx)
+func outcome(ctx context.Context, kept frappems.Store, m store.Mutation) string {
+	tx, err := kept.Begin(ctx)
 	if err != nil {
 		return err.Error()
 	}
 	defer tx.Rollback()
 	n, err := tx.Write(ctx, m)
-	for _, known := range []error{frappems.ErrDuplicateKey, frappems.ErrValueOutOfRange} {
+	for _, known := range []error{store.ErrDuplicateKey, store.ErrValueOutOfRange} {
 		if errors.Is(err, known) {
 			return known.Error() // and what came before it is committed
 		}
@@ -88,10 +89,10 @@ func outcome(ctx context.Context, store frappems.Store, m frappems.Mutation) str
 	return fmt.Sprint(n, " rows")
 }
 
-func (g *generator) compareQuery(t *testing.T, seed uint64, stores []frappems.Store, q *frappems.Query, ordered bool) {
+func (g *generator) compareQuery(t *testing.T, seed uint64, stores []frappems.Store, q *store.Query, ordered bool) {
 	var results [2][]string
-	for i, store := range stores {
-		rows, err := store.Query(t.Context(), q)
+	for i, kept := range stores {
+		rows, err := kept.Query(t.Context(), q)
 		if err != nil {
 			t.Fatalf("-seed %d: %s\nstore %d: %v", seed, describe(q), i, err)
 		}
@@ -125,38 +126,38 @@ func (g *generator) compareQuery(t *testing.T, seed uint64, stores []frappems.St
 // generator makes random schemas, rows and queries.
 type generator struct {
 	*rand.Rand
-	tables []*frappems.Table // documents, rows of them, and documents with numbers for names
+	tables []*store.Table // documents, rows of them, and documents with numbers for names
 }
 
 func newGenerator(seed uint64) *generator {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, 7))}
 	for i, name := range []string{"tabDoc", "tab Row", "tabNumbered"} {
-		key := &frappems.Column{Name: "name", Type: frappems.TypeVarchar, Length: 140}
+		key := &store.Column{Name: "name", Type: store.TypeVarchar, Length: 140}
 		if i == 2 {
-			key.Type = frappems.TypeBigInt
+			key.Type = store.TypeBigInt
 		}
-		table := &frappems.Table{Name: name, Columns: []*frappems.Column{key, {Name: "parent", Type: frappems.TypeVarchar, Length: 140}}}
+		table := &store.Table{Name: name, Columns: []*store.Column{key, {Name: "parent", Type: store.TypeVarchar, Length: 140}}}
 		table.Key = table.Columns[:1]
 		for c := range 3 + g.IntN(6) {
-			column := &frappems.Column{Name: fmt.Sprint("c", c), Type: frappems.ColumnType(g.IntN(int(frappems.TypeTime) + 1)), Length: 40}
+			column := &store.Column{Name: fmt.Sprint("c", c), Type: store.ColumnType(g.IntN(int(store.TypeTime) + 1)), Length: 40}
 			if g.IntN(4) == 0 {
 				column.NotNull, column.Default = true, strings.ReplaceAll(g.value(column), "\x00", "")
 			}
 			table.Columns = append(table.Columns, column)
 		}
 		for n := range g.IntN(4) {
-			columns := []*frappems.Column{g.column(table)}
+			columns := []*store.Column{g.column(table)}
 			if other := g.column(table); other != columns[0] {
 				columns = append(columns, other)
 			}
-			table.Indexes = append(table.Indexes, frappems.Index{Name: fmt.Sprint("i", n), Columns: columns, Unique: g.IntN(5) == 0})
+			table.Indexes = append(table.Indexes, store.Index{Name: fmt.Sprint("i", n), Columns: columns, Unique: g.IntN(5) == 0})
 		}
 		g.tables = append(g.tables, table)
 	}
 	return g
 }
 
-func (g *generator) column(t *frappems.Table) *frappems.Column {
+func (g *generator) column(t *store.Table) *store.Column {
 	return t.Columns[g.IntN(len(t.Columns))]
 }
 
@@ -174,28 +175,28 @@ func (g *generator) text() string {
 }
 
 // value returns a value in a column's text form.
-func (g *generator) value(c *frappems.Column) string {
+func (g *generator) value(c *store.Column) string {
 	switch c.Type {
-	case frappems.TypeASCII:
+	case store.TypeASCII:
 		return pickOne(g, "", "a", "A", "ab", "aB", "b", "-", "a_", "a%")
-	case frappems.TypeInt:
+	case store.TypeInt:
 		return strconv.Itoa(pickOne(g, g.IntN(10)-5, g.IntN(10)-5, g.IntN(100), -2147483648, 2147483647))
-	case frappems.TypeBigInt:
+	case store.TypeBigInt:
 		return strconv.FormatInt(pickOne(g, int64(g.IntN(10)-5), int64(g.IntN(100)), -1<<63, 1<<63-1, 1<<53, 1<<53+1), 10)
-	case frappems.TypeCheck:
+	case store.TypeCheck:
 		return strconv.Itoa(g.IntN(2))
-	case frappems.TypeDecimal:
+	case store.TypeDecimal:
 		f := pickOne(g, float64(g.IntN(5)), float64(g.IntN(1000))/8, g.NormFloat64(), g.NormFloat64()*1e9, g.Float64()*1e-8, -0.5)
 		text := strconv.FormatFloat(f, 'f', 9, 64)
 		f, _ = strconv.ParseFloat(text, 64)
 		return strconv.FormatFloat(f, 'f', -1, 64)
-	case frappems.TypeRating:
+	case store.TypeRating:
 		return fmt.Sprintf("%d.%02d", g.IntN(2), g.IntN(5)*20)
-	case frappems.TypeDate:
+	case store.TypeDate:
 		return fmt.Sprintf("20%02d-0%d-1%d", g.IntN(3)+25, g.IntN(3)+1, g.IntN(3))
-	case frappems.TypeDatetime:
+	case store.TypeDatetime:
 		return fmt.Sprintf("2026-11-2%d 0%d:00:00.00000%d", g.IntN(3), g.IntN(3), g.IntN(3))
-	case frappems.TypeTime:
+	case store.TypeTime:
 		return fmt.Sprintf("0%d:0%d:00.00000%d", g.IntN(3), g.IntN(3), g.IntN(3))
 	}
 	return g.text()
@@ -203,22 +204,22 @@ func (g *generator) value(c *frappems.Column) string {
 
 func (g *generator) tenant() string { return pickOne(g, "acme", "acme", "acme", "ACME") }
 
-func (g *generator) mutation() frappems.Mutation {
+func (g *generator) mutation() store.Mutation {
 	t := pickOne(g, g.tables...)
-	m := frappems.Mutation{Kind: pickOne(g, frappems.InsertRows, frappems.InsertRows, frappems.InsertRows, frappems.UpdateRows, frappems.DeleteRows), Tenant: g.tenant(), Table: t}
-	if m.Kind != frappems.DeleteRows {
+	m := store.Mutation{Kind: pickOne(g, store.InsertRows, store.InsertRows, store.InsertRows, store.UpdateRows, store.DeleteRows), Tenant: g.tenant(), Table: t}
+	if m.Kind != store.DeleteRows {
 		for _, c := range t.Columns {
-			if m.Kind == frappems.InsertRows && c == t.Key[0] || g.IntN(3) > 0 && c != t.Key[0] || g.IntN(20) == 0 {
+			if m.Kind == store.InsertRows && c == t.Key[0] || g.IntN(3) > 0 && c != t.Key[0] || g.IntN(20) == 0 {
 				m.Columns = append(m.Columns, c)
 			}
 		}
 	}
 	if len(m.Columns) == 0 {
-		m.Kind = frappems.DeleteRows
+		m.Kind = store.DeleteRows
 	}
-	m.Where = frappems.Cond{Op: frappems.OpAnd, Conds: []frappems.Cond{g.condition([]*frappems.Table{t}, 2), g.leaf([]*frappems.Table{t})}}
+	m.Where = store.Cond{Op: store.OpAnd, Conds: []store.Cond{g.condition([]*store.Table{t}, 2), g.leaf([]*store.Table{t})}}
 	rows := 1
-	if m.Kind == frappems.InsertRows {
+	if m.Kind == store.InsertRows {
 		rows = 1 + g.IntN(3)
 	}
 	for range rows {
@@ -234,64 +235,64 @@ func (g *generator) mutation() frappems.Mutation {
 }
 
 // expr returns a column of one of the tables.
-func (g *generator) expr(tables []*frappems.Table) frappems.Expr {
+func (g *generator) expr(tables []*store.Table) store.Expr {
 	source := g.IntN(len(tables))
-	return frappems.Expr{Source: source, Column: g.column(tables[source])}
+	return store.Expr{Source: source, Column: g.column(tables[source])}
 }
 
-func (g *generator) condition(tables []*frappems.Table, depth int) frappems.Cond {
+func (g *generator) condition(tables []*store.Table, depth int) store.Cond {
 	switch n := g.IntN(10); {
 	case n == 0:
-		return frappems.Cond{}
+		return store.Cond{}
 	case n <= 4 && depth > 0:
-		c := frappems.Cond{Op: pickOne(g, frappems.OpAnd, frappems.OpOr)}
+		c := store.Cond{Op: pickOne(g, store.OpAnd, store.OpOr)}
 		for range g.IntN(4) {
 			c.Conds = append(c.Conds, g.condition(tables, depth-1))
 		}
 		return c
 	case n == 5 && depth > 0:
 		t := pickOne(g, g.tables...)
-		return frappems.Cond{Op: frappems.OpNotExists, Sub: &frappems.Sub{Table: t, Column: pickOne(g, t.Columns[:2]...),
-			Outer: g.outer(tables), Where: g.condition([]*frappems.Table{t}, depth-1)}}
+		return store.Cond{Op: store.OpNotExists, Sub: &store.Sub{Table: t, Column: pickOne(g, t.Columns[:2]...),
+			Outer: g.outer(tables), Where: g.condition([]*store.Table{t}, depth-1)}}
 	}
 	return g.leaf(tables)
 }
 
 // outer returns an expression that a table's name or parent can equal.
-func (g *generator) outer(tables []*frappems.Table) frappems.Expr {
+func (g *generator) outer(tables []*store.Table) store.Expr {
 	source := g.IntN(len(tables))
-	return frappems.Expr{Source: source, Column: pickOne(g, tables[source].Columns[:2]...)}
+	return store.Expr{Source: source, Column: pickOne(g, tables[source].Columns[:2]...)}
 }
 
-func (g *generator) leaf(tables []*frappems.Table) frappems.Cond {
-	c := frappems.Cond{Op: frappems.OpEqual + frappems.Op(g.IntN(int(frappems.OpIsNotNull-frappems.OpEqual)+1)), Expr: g.expr(tables)}
+func (g *generator) leaf(tables []*store.Table) store.Cond {
+	c := store.Cond{Op: store.OpEqual + store.Op(g.IntN(int(store.OpIsNotNull-store.OpEqual)+1)), Expr: g.expr(tables)}
 	n := 1
 	switch c.Op {
-	case frappems.OpIn, frappems.OpNotIn:
+	case store.OpIn, store.OpNotIn:
 		n = g.IntN(5)
-	case frappems.OpBetween:
+	case store.OpBetween:
 		n = 2
-	case frappems.OpIsNull, frappems.OpIsNotNull:
+	case store.OpIsNull, store.OpIsNotNull:
 		n = 0
 	}
 	for range n {
 		c.Values = append(c.Values, g.value(c.Expr.Column))
 	}
-	if c.Op == frappems.OpLike || c.Op == frappems.OpNotLike {
+	if c.Op == store.OpLike || c.Op == store.OpNotLike {
 		c.Values[0] = pickOne(g, "%", "", "_") + c.Values[0] + pickOne(g, "%", "", "_%")
 	}
 	return c
 }
 
 // query returns a random query and whether it says in which order the rows come.
-func (g *generator) query() (q *frappems.Query, ordered bool) {
-	q = &frappems.Query{Tenant: g.tenant(), From: pickOne(g, g.tables...)}
-	tables := []*frappems.Table{q.From}
+func (g *generator) query() (q *store.Query, ordered bool) {
+	q = &store.Query{Tenant: g.tenant(), From: pickOne(g, g.tables...)}
+	tables := []*store.Table{q.From}
 	for range pickOne(g, 0, 0, 1, 2) {
 		t := pickOne(g, g.tables...)
-		j := frappems.Join{Table: t, Column: pickOne(g, t.Columns[:2]...), Outer: g.outer(tables)}
+		j := store.Join{Table: t, Column: pickOne(g, t.Columns[:2]...), Outer: g.outer(tables)}
 		if g.IntN(2) == 0 {
-			j.Where = g.condition([]*frappems.Table{t}, 2)
+			j.Where = g.condition([]*store.Table{t}, 2)
 		}
 		q.Joins = append(q.Joins, j)
 		tables = append(tables, t)
@@ -319,10 +320,10 @@ func (g *generator) query() (q *frappems.Query, ordered bool) {
 	}
 	if g.IntN(3) > 0 {
 		for range g.IntN(3) {
-			q.OrderBy = append(q.OrderBy, frappems.Order{Expr: g.expr(tables), Desc: g.IntN(2) == 0})
+			q.OrderBy = append(q.OrderBy, store.Order{Expr: g.expr(tables), Desc: g.IntN(2) == 0})
 		}
 		for i, t := range tables {
-			q.OrderBy = append(q.OrderBy, frappems.Order{Expr: frappems.Expr{Source: i, Column: t.Key[0]}, Desc: g.IntN(2) == 0})
+			q.OrderBy = append(q.OrderBy, store.Order{Expr: store.Expr{Source: i, Column: t.Key[0]}, Desc: g.IntN(2) == 0})
 		}
 	}
 	q.Limit, q.Offset = pickOne(g, 0, 0, 1, 5), pickOne(g, 0, 0, 2)
@@ -330,34 +331,34 @@ func (g *generator) query() (q *frappems.Query, ordered bool) {
 }
 
 // plain returns a query that can be part of a union.
-func (g *generator) plain() (*frappems.Query, bool) {
+func (g *generator) plain() (*store.Query, bool) {
 	t := pickOne(g, g.tables...)
-	q := &frappems.Query{From: t, Where: g.condition([]*frappems.Table{t}, 2)}
+	q := &store.Query{From: t, Where: g.condition([]*store.Table{t}, 2)}
 	for range 1 + g.IntN(4) {
 		text := g.text()
-		q.Columns = append(q.Columns, pickOne(g, g.expr([]*frappems.Table{t}), frappems.Expr{Func: frappems.FuncLiteral, Text: &text}, frappems.Expr{Func: frappems.FuncLiteral}))
+		q.Columns = append(q.Columns, pickOne(g, g.expr([]*store.Table{t}), store.Expr{Func: store.FuncLiteral, Text: &text}, store.Expr{Func: store.FuncLiteral}))
 	}
 	return q, true
 }
 
 // grouped adds aggregates to a query.
-func (g *generator) grouped(q *frappems.Query, tables []*frappems.Table) (*frappems.Query, bool) {
+func (g *generator) grouped(q *store.Query, tables []*store.Table) (*store.Query, bool) {
 	for range g.IntN(3) {
 		q.GroupBy = append(q.GroupBy, g.expr(tables))
 	}
 	for range 1 + g.IntN(3) {
 		e := g.expr(tables)
-		number := e.Column.Type >= frappems.TypeInt && e.Column.Type <= frappems.TypeRating
-		e.Func = pickOne(g, frappems.FuncCount, frappems.FuncCountDistinct, frappems.FuncMin, frappems.FuncMax)
+		number := e.Column.Type >= store.TypeInt && e.Column.Type <= store.TypeRating
+		e.Func = pickOne(g, store.FuncCount, store.FuncCountDistinct, store.FuncMin, store.FuncMax)
 		if number {
-			e.Func = pickOne(g, e.Func, frappems.FuncSum, frappems.FuncAvg)
+			e.Func = pickOne(g, e.Func, store.FuncSum, store.FuncAvg)
 		}
-		q.Columns = append(q.Columns, pickOne(g, e, e, frappems.Expr{Func: frappems.FuncCountRows}))
+		q.Columns = append(q.Columns, pickOne(g, e, e, store.Expr{Func: store.FuncCountRows}))
 	}
 	if g.IntN(2) == 0 {
 		q.OrderBy = g.order(q.Columns)
 		for _, e := range q.GroupBy {
-			q.OrderBy = append(q.OrderBy, frappems.Order{Expr: e, Desc: g.IntN(2) == 0})
+			q.OrderBy = append(q.OrderBy, store.Order{Expr: e, Desc: g.IntN(2) == 0})
 		}
 		q.Limit = pickOne(g, 0, 2)
 	}
@@ -365,14 +366,14 @@ func (g *generator) grouped(q *frappems.Query, tables []*frappems.Table) (*frapp
 }
 
 // order returns some of the columns as an order.
-func (g *generator) order(columns []frappems.Expr) (order []frappems.Order) {
+func (g *generator) order(columns []store.Expr) (order []store.Order) {
 	for range g.IntN(3) {
-		order = append(order, frappems.Order{Expr: pickOne(g, columns...), Desc: g.IntN(2) == 0})
+		order = append(order, store.Order{Expr: pickOne(g, columns...), Desc: g.IntN(2) == 0})
 	}
 	return order
 }
 
-func names(columns []*frappems.Column) string {
+func names(columns []*store.Column) string {
 	text := ""
 	for _, c := range columns {
 		text += " " + c.Name + ":" + c.Type.String()
@@ -381,7 +382,7 @@ func names(columns []*frappems.Column) string {
 }
 
 // describe writes a query as one reads it in a failure.
-func describe(q *frappems.Query) string {
+func describe(q *store.Query) string {
 	text := fmt.Sprintf("of %s: %s", q.Tenant, describeExprs(q.Columns))
 	if q.Distinct {
 		text = "distinct " + text
@@ -390,11 +391,11 @@ func describe(q *frappems.Query) string {
 		text += " from " + q.From.Name
 	}
 	for _, j := range q.Joins {
-		text += fmt.Sprintf(" join %s on %s = %s and %s", j.Table.Name, j.Column.Name, describeExprs([]frappems.Expr{j.Outer}), describeCond(&j.Where))
+		text += fmt.Sprintf(" join %s on %s = %s and %s", j.Table.Name, j.Column.Name, describeExprs([]store.Expr{j.Outer}), describeCond(&j.Where))
 	}
 	text += fmt.Sprintf(" where %s group by %s order by", describeCond(&q.Where), describeExprs(q.GroupBy))
 	for _, o := range q.OrderBy {
-		text += fmt.Sprintf(" %s desc=%t", describeExprs([]frappems.Expr{o.Expr}), o.Desc)
+		text += fmt.Sprintf(" %s desc=%t", describeExprs([]store.Expr{o.Expr}), o.Desc)
 	}
 	text += fmt.Sprintf(" limit %d offset %d", q.Limit, q.Offset)
 	for _, u := range q.Union {
@@ -403,7 +404,7 @@ func describe(q *frappems.Query) string {
 	return text
 }
 
-func describeExprs(exprs []frappems.Expr) string {
+func describeExprs(exprs []store.Expr) string {
 	text := ""
 	for _, e := range exprs {
 		switch {
@@ -418,18 +419,18 @@ func describeExprs(exprs []frappems.Expr) string {
 	return text
 }
 
-func describeCond(c *frappems.Cond) string {
+func describeCond(c *store.Cond) string {
 	switch c.Op {
-	case frappems.OpTrue:
+	case store.OpTrue:
 		return "true"
-	case frappems.OpAnd, frappems.OpOr:
-		text := map[frappems.Op]string{frappems.OpAnd: "(and", frappems.OpOr: "(or"}[c.Op]
+	case store.OpAnd, store.OpOr:
+		text := map[store.Op]string{store.OpAnd: "(and", store.OpOr: "(or"}[c.Op]
 		for i := range c.Conds {
 			text += " " + describeCond(&c.Conds[i])
 		}
 		return text + ")"
-	case frappems.OpNotExists:
-		return fmt.Sprintf("(not exists %s.%s = %s where %s)", c.Sub.Table.Name, c.Sub.Column.Name, describeExprs([]frappems.Expr{c.Sub.Outer}), describeCond(&c.Sub.Where))
+	case store.OpNotExists:
+		return fmt.Sprintf("(not exists %s.%s = %s where %s)", c.Sub.Table.Name, c.Sub.Column.Name, describeExprs([]store.Expr{c.Sub.Outer}), describeCond(&c.Sub.Where))
 	}
-	return fmt.Sprintf("(%s op %d %q)", describeExprs([]frappems.Expr{c.Expr}), c.Op, c.Values)
+	return fmt.Sprintf("(%s op %d %q)", describeExprs([]store.Expr{c.Expr}), c.Op, c.Values)
 }

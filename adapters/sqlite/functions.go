@@ -9,8 +9,8 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/frappems/frappems"
 	"github.com/frappems/frappems/internal/plain"
+	"github.com/frappems/frappems/store"
 	"modernc.org/sqlite"
 )
 
@@ -26,7 +26,7 @@ type collated struct {
 }
 
 // ours returns the driver that Open uses. It is made once, since what a driver has registered is never freed.
-var ours = sync.OnceValue(func() *collated { return newCollated(collationVersion, frappems.CompareText) })
+var ours = sync.OnceValue(func() *collated { return newCollated(collationVersion, store.CompareText) })
 
 // collation is the collation's name, which the file's tables state. Its older names stay known, with the new order.
 func (d *collated) collation() string { return fmt.Sprintf("frappems_unicode_ci_v%d", d.version) }
@@ -62,20 +62,20 @@ const (
 	likeBytes = -2
 )
 
-func numberPlaces(c *frappems.Column) (places int, number bool) {
+func numberPlaces(c *store.Column) (places int, number bool) {
 	switch c.Type {
-	case frappems.TypeInt, frappems.TypeBigInt, frappems.TypeCheck:
+	case store.TypeInt, store.TypeBigInt, store.TypeCheck:
 		return 0, true
-	case frappems.TypeDecimal:
+	case store.TypeDecimal:
 		return 9, true
-	case frappems.TypeRating:
+	case store.TypeRating:
 		return 2, true
 	}
 	return 0, false
 }
 
 // like is the Like of the dialect.
-func like(column string, c *frappems.Column) string {
+func like(column string, c *store.Column) string {
 	kind, number := numberPlaces(c)
 	switch {
 	case number:
@@ -99,7 +99,7 @@ func matches(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, erro
 		text = numberText(args[0], int(max(kind, 0)))
 	}
 	if kind == likeText {
-		return frappems.MatchText(text, pattern), nil
+		return store.MatchText(text, pattern), nil
 	}
 	return plain.Match(text, pattern), nil
 }
@@ -121,21 +121,21 @@ func numberText(v driver.Value, places int) string {
 const numberCollation = "frappems_number"
 
 // aggregate is the Aggregate of the dialect: SQLite's own works with floating point.
-func aggregate(f frappems.Func, column string, c *frappems.Column) string {
+func aggregate(f store.Func, column string, c *store.Column) string {
 	places, _ := numberPlaces(c)
 	name := "frappems_sum("
-	if f == frappems.FuncAvg {
+	if f == store.FuncAvg {
 		name = "frappems_avg("
 	}
 	return name + column + ", " + strconv.Itoa(places) + ") COLLATE " + numberCollation
 }
 
 // pick is the Pick of the dialect. Keys that compare byte by byte are passed as blobs.
-func (d *collated) pick(f frappems.Func, column string, c *frappems.Column, keys []string, of []*frappems.Column) string {
-	name := map[frappems.Func]string{frappems.FuncValue: "frappems_first(", frappems.FuncMin: "frappems_min(", frappems.FuncMax: "frappems_max("}[f]
+func (d *collated) pick(f store.Func, column string, c *store.Column, keys []string, of []*store.Column) string {
+	name := map[store.Func]string{store.FuncValue: "frappems_first(", store.FuncMin: "frappems_min(", store.FuncMax: "frappems_max("}[f]
 	text := name + column
 	for i, key := range keys {
-		if of[i].Type == frappems.TypeASCII {
+		if of[i].Type == store.TypeASCII {
 			key = "CAST(" + key + " AS BLOB)"
 		}
 		text += ", " + key

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/frappems/frappems"
+	"github.com/frappems/frappems/store"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -55,9 +56,9 @@ func TestOpenRefusesForeignFiles(t *testing.T) {
 		if err := os.WriteFile(path, c.data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		store, err := Open(path)
+		kept, err := Open(path)
 		if err == nil {
-			store.Close()
+			kept.Close()
 		}
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", name, err)
@@ -73,8 +74,8 @@ func TestOpenRefusesForeignFiles(t *testing.T) {
 
 func TestOpenPaths(t *testing.T) {
 	for _, path := range []string{"", ":memory:", t.TempDir(), filepath.Join(t.TempDir(), "missing", "x.db")} {
-		if store, err := Open(path); err == nil {
-			store.Close()
+		if kept, err := Open(path); err == nil {
+			kept.Close()
 			t.Errorf("Open(%q) works", path)
 		}
 	}
@@ -83,11 +84,11 @@ func TestOpenPaths(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		store, err := Open(empty)
+		kept, err := Open(empty)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := store.Close(); err != nil {
+		if err := kept.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -104,11 +105,11 @@ func pragma(t *testing.T, db *sql.DB, name string) (value string) {
 
 func TestDurability(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")
-	store, err := Open(path)
+	kept, err := Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer store.Close()
+	defer kept.Close()
 	writer, readers := ours().writer(path), ours().readers(path)
 	defer writer.Close()
 	defer readers.Close()
@@ -117,7 +118,7 @@ func TestDurability(t *testing.T) {
 			t.Errorf("%s is %s, want %s", name, got, want)
 		}
 	}
-	if _, err := readers.Exec("CREATE TABLE x (y)"); storeError(err) != frappems.ErrUnavailable {
+	if _, err := readers.Exec("CREATE TABLE x (y)"); storeError(err) != store.ErrUnavailable {
 		t.Errorf("a reader writes: %v", err)
 	}
 }
@@ -125,11 +126,11 @@ func TestDurability(t *testing.T) {
 // TestIndexes checks that SQLite finds rows by the index that fits, also in tables that have just been made.
 func TestIndexes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")
-	store, err := openCrash(t.Context(), path)
+	kept, err := openCrash(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer store.Close()
+	defer kept.Close()
 	db := ours().pool(path)
 	defer db.Close()
 	for condition, want := range map[string]string{
@@ -154,24 +155,24 @@ func TestIndexes(t *testing.T) {
 func TestOlderCollation(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")
 	backwards := newCollated(1, func(a, b string) int { return strings.Compare(b, a) })
-	newer := newCollated(2, frappems.CompareText)
+	newer := newCollated(2, store.CompareText)
 	for i, d := range []*collated{backwards, newer, newer} {
-		store, err := open(path, d)
+		kept, err := open(path, d)
 		if err != nil {
 			t.Fatal(err)
 		}
-		schema := &frappems.Schema{Tables: []*frappems.Table{crashTables.parents}}
-		if plan, err := store.Migrate(t.Context(), schema, true); err != nil || i > 0 && len(plan) > 0 {
+		schema := &store.Schema{Tables: []*store.Table{crashTables.parents}}
+		if plan, err := kept.Migrate(t.Context(), schema, true); err != nil || i > 0 && len(plan) > 0 {
 			t.Fatalf("Migrate: %v, %v", plan, err)
 		}
 		names := []string{"delta", "Alpha", "écho", "BRAVO", "charlie"}
 		for _, name := range names {
 			if i == 0 {
-				insert(t, store, name)
+				insert(t, kept, name)
 			}
-			q := &frappems.Query{Tenant: "acme", From: crashTables.parents, Columns: []frappems.Expr{{Column: crashTables.parents.Columns[0]}},
-				Where: frappems.Cond{Op: frappems.OpEqual, Expr: frappems.Expr{Column: crashTables.parents.Columns[1]}, Values: []string{name}}}
-			if got := readAll(t, store, q); len(got) != 1 || got[0][0] != name {
+			q := &store.Query{Tenant: "acme", From: crashTables.parents, Columns: []store.Expr{{Column: crashTables.parents.Columns[0]}},
+				Where: store.Cond{Op: store.OpEqual, Expr: store.Expr{Column: crashTables.parents.Columns[1]}, Values: []string{name}}}
+			if got := readAll(t, kept, q); len(got) != 1 || got[0][0] != name {
 				t.Errorf("with driver %d, %s is found as %v", i, name, got)
 			}
 		}
@@ -179,26 +180,26 @@ func TestOlderCollation(t *testing.T) {
 		if answer := pragma(t, db, "integrity_check"); answer != "ok" {
 			t.Errorf("with driver %d, integrity_check: %s", i, answer)
 		}
-		for _, c := range []interface{ Close() error }{db, store} {
+		for _, c := range []interface{ Close() error }{db, kept} {
 			if err := c.Close(); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	if store, err := open(path, backwards); err == nil || !strings.Contains(err.Error(), "newer") {
-		store.Close()
+	if kept, err := open(path, backwards); err == nil || !strings.Contains(err.Error(), "newer") {
+		kept.Close()
 		t.Errorf("an older program opens the file: %v", err)
 	}
 }
 
-func insert(t *testing.T, store frappems.Store, name string) {
+func insert(t *testing.T, kept frappems.Store, name string) {
 	t.Helper()
-	tx, err := store.Begin(t.Context())
+	tx, err := kept.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer tx.Rollback()
-	if _, err := tx.Write(t.Context(), frappems.Mutation{Tenant: "acme", Table: crashTables.parents, Columns: crashTables.parents.Columns, Rows: [][]any{{name, name}}}); err != nil {
+	if _, err := tx.Write(t.Context(), store.Mutation{Tenant: "acme", Table: crashTables.parents, Columns: crashTables.parents.Columns, Rows: [][]any{{name, name}}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := tx.Commit(); err != nil {
@@ -211,15 +212,15 @@ func TestTwoStores(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")
 	var writers sync.WaitGroup
 	for range 2 {
-		store, err := openCrash(t.Context(), path)
+		kept, err := openCrash(t.Context(), path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer store.Close()
+		defer kept.Close()
 		for range 4 {
 			writers.Go(func() {
 				for range 10 {
-					if _, err := writeDocument(t.Context(), store); err != nil {
+					if _, err := writeDocument(t.Context(), kept); err != nil {
 						t.Error(err)
 						return
 					}
@@ -237,22 +238,22 @@ func TestTwoStores(t *testing.T) {
 
 // TestErrors checks that the driver's own error stays within reach.
 func TestErrors(t *testing.T) {
-	store := openTemp(t)
-	defer store.Close()
-	if _, err := store.Migrate(t.Context(), &frappems.Schema{Tables: []*frappems.Table{crashTables.parents}}, true); err != nil {
+	kept := openTemp(t)
+	defer kept.Close()
+	if _, err := kept.Migrate(t.Context(), &store.Schema{Tables: []*store.Table{crashTables.parents}}, true); err != nil {
 		t.Fatal(err)
 	}
-	insert(t, store, "a")
+	insert(t, kept, "a")
 	for columns, code := range map[string]int{"A b": sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, "b A": sqlite3.SQLITE_CONSTRAINT_UNIQUE} {
-		tx, err := store.Begin(t.Context())
+		tx, err := kept.Begin(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		name, unique, _ := strings.Cut(columns, " ")
-		m := frappems.Mutation{Tenant: "acme", Table: crashTables.parents, Columns: crashTables.parents.Columns, Rows: [][]any{{name, unique}}}
+		m := store.Mutation{Tenant: "acme", Table: crashTables.parents, Columns: crashTables.parents.Columns, Rows: [][]any{{name, unique}}}
 		_, err = tx.Write(t.Context(), m)
 		var problem *sqlite.Error
-		if !errors.Is(err, frappems.ErrDuplicateKey) || !errors.As(err, &problem) || problem.Code() != code {
+		if !errors.Is(err, store.ErrDuplicateKey) || !errors.As(err, &problem) || problem.Code() != code {
 			t.Errorf("%s: %v", columns, err)
 		}
 		tx.Rollback()

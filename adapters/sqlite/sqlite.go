@@ -16,7 +16,7 @@ import (
 	"path/filepath"
 	"runtime"
 
-	"github.com/frappems/frappems"
+	"github.com/frappems/frappems/store"
 	"modernc.org/sqlite"
 )
 
@@ -28,14 +28,14 @@ const busyTimeout = "10000"
 
 // Open opens the file at path, or creates it; its directory must exist. It refuses a file that holds something else, and
 // leaves that as it is. The store may be used by many goroutines, and the file by several processes of one machine.
-func Open(path string) (frappems.Store, error) {
+func Open(path string) (store.Store, error) {
 	return open(path, ours())
 }
 
 // open opens a file with the collation of a driver.
-func open(path string, d *collated) (frappems.Store, error) {
+func open(path string, d *collated) (store.Store, error) {
 	if path == "" || path == ":memory:" {
-		return nil, fmt.Errorf("sqlite: %q names no file; frappems.NewMemoryStore keeps data in memory", path)
+		return nil, fmt.Errorf("sqlite: %q names no file; frappems.NewMemoryStore() keeps data in memory", path)
 	}
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -51,7 +51,7 @@ func open(path string, d *collated) (frappems.Store, error) {
 	dialect.Type = d.columnType
 	dialect.Pick = d.pick
 	dialect.Writer = d.writer(path)
-	return frappems.NewSQLStore(d.readers(path), dialect), nil
+	return store.NewSQL(d.readers(path), dialect), nil
 }
 
 // readers returns connections that cannot write.

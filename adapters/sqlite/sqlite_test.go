@@ -11,11 +11,11 @@ import (
 // openTemp opens a new file.
 func openTemp(t *testing.T) frappems.Store {
 	t.Helper()
-	store, err := Open(filepath.Join(t.TempDir(), "it's a #1 100%25 ?.db"))
+	kept, err := Open(filepath.Join(t.TempDir(), "it's a #1 100%25 ?.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return store
+	return kept
 }
 
 func TestStore(t *testing.T) { frappemstest.TestStore(t, openTemp) }

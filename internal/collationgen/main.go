@@ -1,4 +1,4 @@
-// Command collationgen makes collation.bin and testdata/collation/pairs.tsv of package frappems by asking a MariaDB 10.11 server
+// Command collationgen makes collation.bin and testdata/collation/pairs.tsv of package store by asking a MariaDB 10.11 server
 // for every weight of utf8mb4_unicode_ci and for its answers on random text. Run it from the repository's root:
 //
 //	go -C internal/collationgen run . -dsn 'root@tcp(127.0.0.1:3306)/' -root ../..
@@ -63,9 +63,9 @@ func run(dsn, root string, pairs int, seed uint64) error {
 	if err != nil {
 		return err
 	}
-	dir := filepath.Join(root, "testdata", "collation")
+	dir := filepath.Join(root, "store", "testdata", "collation")
 	return errors.Join(
-		os.WriteFile(filepath.Join(root, "collation.bin"), table, 0o644),
+		os.WriteFile(filepath.Join(root, "store", "collation.bin"), table, 0o644),
 		os.MkdirAll(dir, 0o755),
 		os.WriteFile(filepath.Join(dir, "pairs.tsv"), sample, 0o644))
 }

@@ -1,4 +1,4 @@
-package frappems
+package store
 
 import (
 	"bufio"
@@ -55,7 +55,7 @@ func checkText(t *testing.T, a, b string, sign int) {
 	if got := CompareText(b, a); got != -sign {
 		t.Errorf("CompareText(%+q, %+q) = %d, want %d", b, a, got, -sign)
 	}
-	if got := strings.Compare(textKey(a), textKey(b)); got != sign {
+	if got := strings.Compare(TextKey(a), TextKey(b)); got != sign {
 		t.Errorf("keys of %+q and %+q compare as %d, want %d", a, b, got, sign)
 	}
 }
@@ -184,7 +184,7 @@ func TestCompareTextIsAnOrder(t *testing.T) {
 	slices.SortFunc(texts, CompareText)
 	for i, a := range texts {
 		for _, b := range texts[i:] {
-			if CompareText(a, b) > 0 || CompareText(b, a) < 0 || (CompareText(a, b) == 0) != (textKey(a) == textKey(b)) {
+			if CompareText(a, b) > 0 || CompareText(b, a) < 0 || (CompareText(a, b) == 0) != (TextKey(a) == TextKey(b)) {
 				t.Fatalf("%+q was sorted before %+q, but they compare as %d and %d", a, b, CompareText(a, b), CompareText(b, a))
 			}
 		}
@@ -203,7 +203,7 @@ func TestPaddingIsAnOrder(t *testing.T) {
 	slices.SortFunc(texts, CompareText)
 	for i, a := range texts {
 		for _, b := range texts[i:] {
-			if got := strings.Compare(textKey(a), textKey(b)); got > 0 || got != CompareText(a, b) || got != -CompareText(b, a) {
+			if got := strings.Compare(TextKey(a), TextKey(b)); got > 0 || got != CompareText(a, b) || got != -CompareText(b, a) {
 				t.Fatalf("%+q and %+q: keys compare as %d, texts as %d and %d", a, b, got, CompareText(a, b), CompareText(b, a))
 			}
 		}
@@ -294,6 +294,6 @@ func BenchmarkMatchText(b *testing.B) {
 func BenchmarkTextKey(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		textKey("Müller & Söhne GmbH")
+		TextKey("Müller & Söhne GmbH")
 	}
 }

@@ -1,4 +1,4 @@
-package frappems
+package store
 
 import (
 	"cmp"
@@ -152,10 +152,10 @@ func CompareText(a, b string) int {
 	}
 }
 
-// textKey returns bytes that order as CompareText orders texts, and that are equal for equal texts. Since a text goes on as if with
+// TextKey returns bytes that order as CompareText orders texts, and that are equal for equal texts. Since a text goes on as if with
 // endless spaces, each space is followed by how the next other weight compares with one: 1 below, 3 above; the end is a space with 2.
 // It is safe for concurrent use.
-func textKey(s string) string {
+func TextKey(s string) string {
 	key := make([]byte, 0, 2*len(s)+3)
 	reader, spaces := weightReader{table: collation(), text: s}, 0
 	for weight, ok := reader.next(); ok; weight, ok = reader.next() {

@@ -1,4 +1,4 @@
-package frappems
+package store
 
 import (
 	"errors"
@@ -291,7 +291,7 @@ func (c *Column) appendKey(key []byte, v cell) []byte {
 	}
 	switch {
 	case c.Type.isText():
-		return append(append(key, 1), textKey(v.s)...)
+		return append(append(key, 1), TextKey(v.s)...)
 	case c.Type.isNumber():
 		return plain.AppendKey(key, v.s)
 	}

@@ -1,4 +1,4 @@
-package frappems
+package store
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 )
 
 // Dialect is how a database's SQL and driver differ from others. The functions may be called concurrently. An adapter
-// fills it in and calls [NewSQLStore].
+// fills it in and calls [NewSQL].
 type Dialect struct {
 	// Writer is where transactions and migrations run; nil means the store's own pool. The pool of a database with one
 	// writer has one connection, so that those who wait for it queue here and give up when their context ends.
@@ -66,9 +66,9 @@ type Dialect struct {
 	Error func(err error) StoreError
 }
 
-// NewSQLStore returns a store in a database. The store owns db and closes it, and d.Writer too. How many connections it
+// NewSQL returns a store in a database. The store owns db and closes it, and d.Writer too. How many connections it
 // may use and keep is up to the caller.
-func NewSQLStore(db *sql.DB, d Dialect) Store {
+func NewSQL(db *sql.DB, d Dialect) Store {
 	if d.Quote == 0 {
 		d.Quote = '"'
 	}

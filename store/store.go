@@ -1,13 +1,14 @@
-package frappems
+// Package store keeps the rows of a frappems service: it knows tables, columns and tenants, and nothing of DocTypes, users or
+// permissions, so that what isolates tenants can be read by itself. [Store] is the seam; [NewMemory] is one in memory, and
+// [NewSQL] one on database/sql for an adapter that brings driver and [Dialect].
+package store
 
 import (
 	"context"
 	"errors"
 )
 
-// Store keeps rows. It knows tables, columns and tenants, but nothing of DocTypes, users or permissions: those are
-// core's. The package has two, [NewMemoryStore] and [NewSQLStore]; an adapter brings a database driver to the latter.
-// Every implementation gives the same bytes for the same statements; frappemstest.TestStore is the contract as a test.
+// Store keeps rows. Every implementation gives the same bytes for the same statements; frappemstest.TestStore is the contract as a test.
 //
 // Rules for implementers:
 //   - All methods may be called concurrently.
@@ -270,9 +271,9 @@ type Counter struct {
 
 var errNoTenant = errors.New("frappems: a statement without a tenant")
 
-// validTenant says whether id can be a tenant: 1 to 64 bytes of [A-Za-z0-9._-], and not SYSTEM, which the
+// ValidTenant says whether id can be a tenant: 1 to 64 bytes of [A-Za-z0-9._-], and not SYSTEM, which the
 // predecessor's data uses for rows that belong to nobody.
-func validTenant(id string) bool {
+func ValidTenant(id string) bool {
 	if id == "" || len(id) > 64 || id == "SYSTEM" {
 		return false
 	}
@@ -287,7 +288,7 @@ func validTenant(id string) bool {
 
 // check refuses a query that a store must not run. Every store calls it first.
 func (q *Query) check() error {
-	if !validTenant(q.Tenant) {
+	if !ValidTenant(q.Tenant) {
 		return errNoTenant
 	}
 	if q.Limit < 0 || q.Offset < 0 || len(q.Columns) == 0 {
@@ -393,7 +394,7 @@ func (c *Cond) operands() ([]string, error) {
 
 // check refuses a mutation that a store must not run.
 func (m *Mutation) check() error {
-	if !validTenant(m.Tenant) {
+	if !ValidTenant(m.Tenant) {
 		return errNoTenant
 	}
 	if m.Kind > DeleteRows || m.Kind != InsertRows && m.Where.Op == OpTrue {
@@ -420,7 +421,7 @@ func (m *Mutation) check() error {
 
 // columns returns the two columns of a counter, or an error for a counter that a store must not touch.
 func (c Counter) columns(n int) (name, current *Column, err error) {
-	if !validTenant(c.Tenant) {
+	if !ValidTenant(c.Tenant) {
 		return nil, nil, errNoTenant
 	}
 	if name, current = c.Table.Column("name"), c.Table.Column("current"); name == nil || current == nil || n < 1 {

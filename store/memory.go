@@ -1,4 +1,4 @@
-package frappems
+package store
 
 import (
 	"cmp"
@@ -12,10 +12,10 @@ import (
 	"sync/atomic"
 )
 
-// NewMemoryStore returns a store that keeps everything in memory, until Close or the end of the program. It has one
+// NewMemory returns a store that keeps everything in memory, until Close or the end of the program. It has one
 // writer: Begin waits until the transaction before has ended. Readers wait for nobody and see what was committed when
 // their query began.
-func NewMemoryStore() Store {
+func NewMemory() Store {
 	s := &memoryStore{turn: make(chan struct{}, 1)}
 	s.open, s.close = context.WithCancel(context.Background())
 	s.committed.Store(&memoryData{})

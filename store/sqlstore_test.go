@@ -1,4 +1,4 @@
-package frappems
+package store
 
 import (
 	"slices"
