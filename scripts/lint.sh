@@ -50,5 +50,6 @@ for dir in $(modules); do
 	check "go mod tidy: $dir" tidy "$dir"
 done
 check "the core requires nothing but the standard library" core_requires_nothing
-check "the core's size" go -C internal/tools run ./bounds "$PWD"
+check "the size of the core" go -C internal/tools run ./bounds "$PWD"
+check "the size of the stores" go -C internal/tools run ./bounds "$PWD/store"
 [ "$failed" = 0 ] || fail "Some of these checks failed, see above."
