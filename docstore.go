@@ -128,7 +128,7 @@ func (db *DB) loadChildren(ctx context.Context, d *Doc, where store.Cond) error 
 // query is the rows of a table field of a document.
 func (t *tableField) query(tenant string, d *Doc) *store.Query {
 	equal := func(column, value string) store.Cond {
-		return store.Cond{Op: store.OpEqual, Expr: store.Expr{Column: t.child.slots[t.child.slotOf[column]].column}, Values: []string{value}}
+		return compare(store.OpEqual, t.child.expr(column), value)
 	}
 	return &store.Query{Tenant: tenant, From: t.child.table, Columns: t.child.allColumns(), Where: store.Cond{Op: store.OpAnd, Conds: []store.Cond{
 		equal("parent", d.Name()), equal("parenttype", d.meta.Name), equal("parentfield", t.field.Fieldname)}}}
@@ -153,7 +153,7 @@ func (db *DB) loadSingle(ctx context.Context, m *meta) (*Doc, error) {
 	d.isNew = false
 	rows, err := db.texts(ctx, &store.Query{Tenant: db.tenant, From: singleTable,
 		Columns: []store.Expr{{Column: singleTable.Column("field")}, {Column: singleTable.Column("value")}},
-		Where:   store.Cond{Op: store.OpEqual, Expr: store.Expr{Column: singleTable.Column("doctype")}, Values: []string{m.Name}}})
+		Where:   compare(store.OpEqual, store.Expr{Column: singleTable.Column("doctype")}, m.Name)})
 	if err != nil {
 		return nil, err
 	}
@@ -284,8 +284,8 @@ func (db *DB) duplicate(ctx context.Context, d *Doc, cause error) error {
 			continue
 		}
 		rows, err := db.texts(ctx, &store.Query{Tenant: db.tenant, From: d.meta.table, Columns: []store.Expr{name}, Limit: 1,
-			Where: store.Cond{Op: store.OpAnd, Conds: []store.Cond{{Op: store.OpEqual, Expr: store.Expr{Column: s.column}, Values: []string{*text}},
-				{Op: store.OpNotEqual, Expr: name, Values: []string{d.Name()}}}}})
+			Where: store.Cond{Op: store.OpAnd, Conds: []store.Cond{compare(store.OpEqual, s.expr(), *text),
+				compare(store.OpNotEqual, name, d.Name())}}})
 		if err != nil {
 			return err
 		}
@@ -382,7 +382,7 @@ func (db *DB) rowChanges(d *Doc, at int) ([]store.Mutation, error) {
 // singleChanges writes all values of a Single DocType anew.
 func (db *DB) singleChanges(d *Doc) ([]store.Mutation, error) {
 	remove := store.Mutation{Kind: store.DeleteRows, Tenant: db.tenant, Table: singleTable,
-		Where: store.Cond{Op: store.OpEqual, Expr: store.Expr{Column: singleTable.Column("doctype")}, Values: []string{d.meta.Name}}}
+		Where: compare(store.OpEqual, store.Expr{Column: singleTable.Column("doctype")}, d.meta.Name)}
 	insert := store.Mutation{Kind: store.InsertRows, Tenant: db.tenant, Table: singleTable, Columns: singleTable.Columns}
 	for i := range d.meta.slots {
 		text, err := d.text(i)
@@ -461,7 +461,7 @@ func (db *DB) secrets(d *Doc) ([]store.Mutation, error) {
 func (db *DB) forgetPassword(d *Doc, field string) store.Mutation {
 	where := store.Cond{Op: store.OpAnd}
 	for i, value := range []string{d.meta.Name, d.Name(), field} {
-		where.Conds = append(where.Conds, store.Cond{Op: store.OpEqual, Expr: store.Expr{Column: passwordTable.Columns[i]}, Values: []string{value}})
+		where.Conds = append(where.Conds, compare(store.OpEqual, store.Expr{Column: passwordTable.Columns[i]}, value))
 	}
 	return store.Mutation{Kind: store.DeleteRows, Tenant: db.tenant, Table: passwordTable, Where: where}
 }

@@ -189,9 +189,6 @@ func readDocTypes(data []byte) ([]*DocType, error) {
 			return nil, jsonProblem(item, err)
 		}
 		if kind.Doctype != "DocType" && (kind.Doctype != "" || kind.Fields == nil) {
-			if kind.Doctype == "" {
-				return nil, errors.New(`neither "doctype" nor "fields": this is not a DocType`)
-			}
 			continue
 		}
 		d := new(DocType)

@@ -23,7 +23,7 @@ func TestDocTypeErrors(t *testing.T) {
 		json string
 		want []string
 	}{
-		{"{\n\"name\": \"Paper\",\n}", []string{"a/x.json", "line 3"}}, {`[{"name": "Paper", "fields": []}`, []string{"a/x.json", "line 1"}}, {`"Paper"`, []string{"a/x.json"}}, {`{"name": "Paper"}`, []string{"a/x.json", "not a DocType"}}, {"", []string{"a/x.json"}},
+		{"{\n\"name\": \"Paper\",\n}", []string{"a/x.json", "line 3"}}, {`[{"name": "Paper", "fields": []}`, []string{"a/x.json", "line 1"}}, {`"Paper"`, []string{"a/x.json"}}, {"", []string{"a/x.json"}},
 		{`{"doctype": "DocType", "fields": []}`, []string{"a/x.json", "name", "missing"}}, {`{"doctype": "DocType", "name": " Paper", "fields": []}`, []string{"a/x.json", "blank"}}, {`{"doctype": "DocType", "name": "Pa\u0000per"}`, []string{"a/x.json", "not printable"}},
 		{`{"doctype": "DocType", "name": "` + strings.Repeat("x", 62) + `"}`, []string{"a/x.json", "longer than 61"}}, {`{"doctype": "DocType", "name": "Paper", "fields": {}}`, []string{"a/x.json", "fields"}},
 		{fields(`{"fieldname": "a", "fieldtype": "Datum"}`), []string{"a/x.json", `"a"`, `unknown field type "Datum"`}}, {fields(`{"fieldname": "a"}`), []string{"a/x.json", `"a"`, "unknown field type"}}, {fields(`{"fieldtype": "Data", "label": "No Name"}`), []string{"a/x.json", "No Name", "missing"}},

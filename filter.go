@@ -464,7 +464,7 @@ func (r *ref) isSet() store.Cond {
 	if !isText(r.column.Type) && !isNumeric(r.column.Type) {
 		return store.Cond{Op: store.OpIsNotNull, Expr: r.expr}
 	}
-	return store.Cond{Op: store.OpNotEqual, Expr: r.expr, Values: []string{fallbackOf(r.column.Type)}}
+	return compare(store.OpNotEqual, r.expr, fallbackOf(r.column.Type))
 }
 
 // isNotSet: NULL or the empty text. A number that is 0 is neither set nor not set, as MariaDB compares it with an empty text.
@@ -472,7 +472,7 @@ func (r *ref) isNotSet() store.Cond {
 	if !isText(r.column.Type) {
 		return store.Cond{Op: store.OpIsNull, Expr: r.expr}
 	}
-	return orNull(store.Cond{Op: store.OpEqual, Expr: r.expr, Values: []string{""}})
+	return orNull(compare(store.OpEqual, r.expr, ""))
 }
 
 // betweenCondition is between two values; dates on a Datetime are whole days, and a missing end is today's.

@@ -134,9 +134,7 @@ func (db *DB) checkRound(ctx context.Context, d *Doc, checks []linkCheck, done m
 			cancelled = append(cancelled, linkText(c.doc, c.link, c.name))
 		}
 		c.doc.values[c.link.slot] = t.name
-		if toInt(d.values[slotDocstatus]) == 0 || d.isNew {
-			c.fetch(t)
-		}
+		c.fetch(t, d.isNew || toInt(d.values[slotDocstatus]) == 0)
 	}
 	if missing != nil {
 		return couldNotFind(missing...)
@@ -148,11 +146,11 @@ func (db *DB) checkRound(ctx context.Context, d *Doc, checks []linkCheck, done m
 }
 
 // fetch copies from the target what the DocType says, but not over a value that is only fetched where there is none.
-func (c *linkCheck) fetch(t *linkTarget) {
+func (c *linkCheck) fetch(t *linkTarget, draft bool) {
 	for _, f := range c.link.fetches {
 		v, known := t.values[f.from]
 		to := c.doc.meta.slots[f.to].field
-		if !known || bool(to.FetchIfEmpty) && !isEmpty(c.doc.values[f.to]) {
+		if !known || bool(to.FetchIfEmpty) && !isEmpty(c.doc.values[f.to]) || !draft && !bool(to.AllowOnSubmit) {
 			continue
 		}
 		from := c.target.slots[c.target.slotOf[f.from]].field
@@ -233,16 +231,9 @@ func (db *DB) targetQuery(m *meta, part int, names, fields []string, offset, wid
 // checkNotLinked refuses to delete or cancel a document that others link to: on cancel submitted ones, else any.
 func (db *DB) checkNotLinked(ctx context.Context, d *Doc, cancel bool) error {
 	for _, name := range db.app.registry.names {
-		m := db.app.registry.byName[name]
-		for i := range m.links {
-			l := &m.links[i]
-			if l.doctype != d.meta.Name && l.typeSlot < 0 || cancel && m.slots[l.slot].name == "amended_from" {
-				continue
-			}
-			by, err := db.linkedBy(ctx, d, m, l, cancel)
-			if err != nil || by != "" {
-				return linkExists(d, by, err)
-			}
+		by, err := db.linkedBy(ctx, d, db.app.registry.byName[name], cancel)
+		if err != nil || by != "" {
+			return linkExists(d, by, err)
 		}
 	}
 	return nil
@@ -261,56 +252,58 @@ func linkExists(d *Doc, by string, err error) error {
 	return &Error{Code: LinkExistsError, Message: text, Messages: shown}
 }
 
-// linkedBy names a document that links to d through a field, or gives "".
-func (db *DB) linkedBy(ctx context.Context, d *Doc, m *meta, l *linkField, cancel bool) (string, error) {
-	if m.IsSingle {
-		return db.linkedBySingle(ctx, d, m, l, cancel)
-	}
-	if m.IsVirtual {
+// linkedBy names a document of a DocType that links to d, or gives "".
+func (db *DB) linkedBy(ctx context.Context, d *Doc, m *meta, cancel bool) (string, error) {
+	links := slices.DeleteFunc(slices.Clone(m.links), func(l linkField) bool {
+		return l.typeSlot < 0 && l.doctype != d.meta.Name || cancel && m.slots[l.slot].name == "amended_from"
+	})
+	if len(links) == 0 || bool(m.IsVirtual) {
 		return "", nil
 	}
-	column := func(name string) store.Expr { return store.Expr{Column: m.slots[m.slotOf[name]].column} }
-	where := []store.Cond{{Op: store.OpEqual, Expr: store.Expr{Column: m.slots[l.slot].column}, Values: []string{d.Name()}}}
-	if l.typeSlot >= 0 {
-		where = append(where, store.Cond{Op: store.OpEqual, Expr: store.Expr{Column: m.slots[l.typeSlot].column}, Values: []string{d.meta.Name}})
+	if m.IsSingle {
+		return db.linkedBySingle(ctx, d, m, links, cancel)
 	}
-	switch {
-	case cancel:
-		where = append(where, store.Cond{Op: store.OpEqual, Expr: column("docstatus"), Values: []string{"1"}})
-	case l.typeSlot >= 0:
-		where = append(where, store.Cond{Op: store.OpNotEqual, Expr: column("docstatus"), Values: []string{"2"}})
+	linked := store.Cond{Op: store.OpOr}
+	for _, l := range links {
+		link := []store.Cond{compare(store.OpEqual, m.slots[l.slot].expr(), d.Name())}
+		if l.typeSlot >= 0 {
+			link = append(link, compare(store.OpEqual, m.slots[l.typeSlot].expr(), d.meta.Name))
+			if !cancel {
+				link = append(link, compare(store.OpNotEqual, m.expr("docstatus"), "2"))
+			}
+		}
+		linked.Conds = append(linked.Conds, simplified(store.Cond{Op: store.OpAnd, Conds: link}))
 	}
-	q := &store.Query{Tenant: db.tenant, From: m.table, Columns: []store.Expr{column("name"), column("docstatus")}, Limit: 1}
-	own := store.Cond{Op: store.OpNotEqual, Expr: column("name"), Values: []string{d.Name()}}
+	where := []store.Cond{simplified(linked)}
+	if cancel {
+		where = append(where, compare(store.OpEqual, m.expr("docstatus"), "1"))
+	}
+	q := &store.Query{Tenant: db.tenant, From: m.table, Columns: []store.Expr{m.expr("name"), {Func: store.FuncLiteral, Text: &m.Name}}, Limit: 1}
 	if m.IsTable {
-		q.Columns = []store.Expr{column("parent"), column("parenttype")}
-		own = store.Cond{Op: store.OpOr, Conds: []store.Cond{
-			{Op: store.OpNotEqual, Expr: column("parent"), Values: []string{d.Name()}},
-			{Op: store.OpNotEqual, Expr: column("parenttype"), Values: []string{d.meta.Name}},
-		}}
+		q.Columns = []store.Expr{m.expr("parent"), m.expr("parenttype")}
+		where = append(where, store.Cond{Op: store.OpOr, Conds: []store.Cond{
+			compare(store.OpNotEqual, m.expr("parent"), d.Name()), compare(store.OpNotEqual, m.expr("parenttype"), d.meta.Name)}})
+	} else if m == d.meta {
+		where = append(where, compare(store.OpNotEqual, m.expr("name"), d.Name()))
 	}
-	if m == d.meta || bool(m.IsTable) {
-		where = append(where, own)
-	}
-	q.Where = store.Cond{Op: store.OpAnd, Conds: where}
+	q.Where = simplified(store.Cond{Op: store.OpAnd, Conds: where})
 	rows, err := db.texts(ctx, q)
 	if err != nil || len(rows) == 0 {
 		return "", err
 	}
-	doctype := m.Name
-	if m.IsTable {
-		doctype = rows[0][1]
-	}
-	return escapeHTML(doctype) + " " + bold(rows[0][0]), nil
+	return escapeHTML(rows[0][1]) + " " + bold(rows[0][0]), nil
 }
 
-func (db *DB) linkedBySingle(ctx context.Context, d *Doc, m *meta, l *linkField, cancel bool) (string, error) {
+func (db *DB) linkedBySingle(ctx context.Context, d *Doc, m *meta, links []linkField, cancel bool) (string, error) {
 	s, err := db.loadSingle(ctx, m)
-	if err != nil || cancel || m == d.meta || store.CompareText(toText(s.values[l.slot]), d.Name()) != 0 {
+	if err != nil || cancel || m == d.meta {
 		return "", err
 	}
-	if l.typeSlot >= 0 && toText(s.values[l.typeSlot]) != d.meta.Name {
-		return "", nil
+	for _, l := range links {
+		same := store.CompareText(toText(s.values[l.slot]), d.Name()) == 0
+		if same && (l.typeSlot < 0 || toText(s.values[l.typeSlot]) == d.meta.Name) {
+			return bold(m.Name), nil
+		}
 	}
-	return bold(m.Name), nil
+	return "", nil
 }

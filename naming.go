@@ -292,8 +292,8 @@ func (n *names) giveBack(d *Doc) error {
 	_, err := n.tx.Write(n.ctx, store.Mutation{Kind: store.UpdateRows, Tenant: n.db.tenant, Table: counterTable, Columns: []*store.Column{current},
 		Rows: [][]any{{strconv.FormatInt(number-1, 10)}},
 		Where: store.Cond{Op: store.OpAnd, Conds: []store.Cond{
-			{Op: store.OpEqual, Expr: store.Expr{Column: counterTable.Column("name")}, Values: []string{prefix}},
-			{Op: store.OpEqual, Expr: store.Expr{Column: current}, Values: []string{strconv.FormatInt(number, 10)}},
+			compare(store.OpEqual, store.Expr{Column: counterTable.Column("name")}, prefix),
+			compare(store.OpEqual, store.Expr{Column: current}, strconv.FormatInt(number, 10)),
 		}}})
 	return err
 }

@@ -177,7 +177,7 @@ func (r *restriction) cond(source int, m *meta) store.Cond {
 	if r.slot == slotName {
 		return in
 	}
-	return store.Cond{Op: store.OpOr, Conds: []store.Cond{in, {Op: store.OpIsNull, Expr: e}, {Op: store.OpEqual, Expr: e, Values: []string{""}}}}
+	return store.Cond{Op: store.OpOr, Conds: []store.Cond{in, {Op: store.OpIsNull, Expr: e}, compare(store.OpEqual, e, "")}}
 }
 
 // conditions are what a row must fulfil for the user to see it: its owner, and what User Permissions leave of its links
@@ -186,7 +186,7 @@ func (a *access) conditions(source int) []store.Cond {
 	var all []store.Cond
 	if a.always&(mayRead|maySelect) == 0 {
 		owner := store.Expr{Source: source, Column: a.meta.slots[slotOwner].column}
-		all = append(all, store.Cond{Op: store.OpEqual, Expr: owner, Values: []string{a.user.Name}})
+		all = append(all, compare(store.OpEqual, owner, a.user.Name))
 	}
 	for _, r := range a.user.restrictionsOn(a.meta) {
 		all = append(all, r.cond(source, a.meta))
@@ -199,7 +199,7 @@ func (a *access) conditions(source int) []store.Cond {
 				Column: t.child.slots[t.child.slotOf["parent"]].column,
 				Outer:  store.Expr{Source: source, Column: a.meta.slots[slotName].column},
 				Where: store.Cond{Op: store.OpAnd, Conds: []store.Cond{
-					{Op: store.OpEqual, Expr: store.Expr{Column: t.child.slots[t.child.slotOf["parenttype"]].column}, Values: []string{a.meta.Name}},
+					compare(store.OpEqual, t.child.expr("parenttype"), a.meta.Name),
 					{Op: store.OpNotIn, Expr: link, Values: append([]string{""}, r.allowed...)},
 				}},
 			}})

@@ -476,7 +476,7 @@ func (b *queryBuilder) treeNames(tree *meta, a *access, node string, below bool)
 	lft, rgt := store.Expr{Column: tree.table.Column("lft")}, store.Expr{Column: tree.table.Column("rgt")}
 	name := store.Expr{Column: tree.slots[slotName].column}
 	bounds, err := b.db.texts(b.ctx, &store.Query{Tenant: b.db.tenant, From: tree.table, Columns: []store.Expr{lft, rgt},
-		Where: store.Cond{Op: store.OpAnd, Conds: append(a.conditions(0), store.Cond{Op: store.OpEqual, Expr: name, Values: []string{node}})}})
+		Where: store.Cond{Op: store.OpAnd, Conds: append(a.conditions(0), compare(store.OpEqual, name, node))}})
 	if err != nil || len(bounds) == 0 {
 		return nil, err
 	}

@@ -50,6 +50,17 @@ func (s *slot) level() int {
 
 func (s *slot) label() string { return s.field.label() }
 
+// expr is the slot's column in a query that begins with its table.
+func (s *slot) expr() store.Expr { return store.Expr{Column: s.column} }
+
+// expr is the column of a field, which is known to be there, in a query that begins with the DocType's table.
+func (m *meta) expr(field string) store.Expr { return m.slots[m.slotOf[field]].expr() }
+
+// compare is a condition on one column.
+func compare(op store.Op, e store.Expr, values ...string) store.Cond {
+	return store.Cond{Op: op, Expr: e, Values: values}
+}
+
 // label is what users call the field.
 func (f *Field) label() string {
 	if f.Label != "" {

@@ -151,7 +151,7 @@ func (m *meta) named(name string) (store.Cond, bool) {
 			return store.Cond{}, false
 		}
 	}
-	return store.Cond{Op: store.OpEqual, Expr: store.Expr{Column: c}, Values: []string{name}}, true
+	return compare(store.OpEqual, store.Expr{Column: c}, name), true
 }
 
 func (db *DB) meta(doctype string) (*meta, error) {
