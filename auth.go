@@ -1,6 +1,7 @@
 package frappems
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -138,8 +139,8 @@ func credentials(r *http.Request) (scheme, value string) {
 // Tokens is an [Authenticator] for the API keys of a fixed list of users: "Authorization: token key:secret", the same as
 // Basic, and Bearer tokens. It is safe for concurrent use.
 type Tokens struct {
-	keys    map[string]*apiToken            // by API key
-	bearers map[[sha256.Size]byte]*apiToken // by the token's hash
+	keys    map[string]apiToken            // by API key
+	bearers map[[sha256.Size]byte]apiToken // by the token's hash
 }
 
 // apiToken is one user's credentials. Secrets are kept as hashes.
@@ -180,11 +181,11 @@ func NewTokens(r io.Reader) (*Tokens, error) {
 	if _, err := decoder.Token(); err != io.EOF {
 		return nil, errors.New("frappems: users: something follows the list")
 	}
-	t := &Tokens{keys: map[string]*apiToken{}, bearers: map[[sha256.Size]byte]*apiToken{}}
+	t := &Tokens{keys: map[string]apiToken{}, bearers: map[[sha256.Size]byte]apiToken{}}
 	seen := map[[3]string]int{}
 	for i, e := range entries {
 		if err := t.add(&e, i+1, seen); err != nil {
-			return nil, fmt.Errorf("frappems: users: entry %d (%s): %w", i+1, orDefault(e.User, "no user"), err)
+			return nil, fmt.Errorf("frappems: users: entry %d (%s): %w", i+1, cmp.Or(e.User, "no user"), err)
 		}
 	}
 	return t, nil
@@ -200,22 +201,20 @@ func (t *Tokens) add(e *tokenEntry, number int, seen map[[3]string]int) error {
 		return err
 	}
 	for _, claim := range [][3]string{{"user", store.TextKey(e.User), *e.Tenant}, {"api_key", e.Key}, {"bearer", e.Bearer}} {
-		first := seen[claim]
-		if first != 0 && claim[1] != "" {
+		if first := seen[claim]; first != 0 && claim[1] != "" {
 			return fmt.Errorf("the same %s as entry %d", claim[0], first)
 		}
 		seen[claim] = number
 	}
-	roles := slices.Clone(e.Roles)
 	for _, implied := range []string{"All", guestName} {
-		if !slices.Contains(roles, implied) {
-			roles = append(roles, implied)
+		if !slices.Contains(e.Roles, implied) {
+			e.Roles = append(e.Roles, implied)
 		}
 	}
-	one := &apiToken{
+	one := apiToken{
 		secret:   sha256.Sum256([]byte(e.Secret)),
 		disabled: e.Enabled != nil && !*e.Enabled,
-		user: &User{Name: e.User, FullName: orDefault(e.FullName, e.User), Roles: roles, Tenant: *e.Tenant,
+		user: &User{Name: e.User, FullName: cmp.Or(e.FullName, e.User), Roles: e.Roles, Tenant: *e.Tenant,
 			TimeZone: e.TimeZone, Restrictions: e.Restrictions},
 	}
 	if e.Key != "" {
@@ -257,38 +256,28 @@ func (e *tokenEntry) check() error {
 // wrong secret and a user that is disabled are refused.
 func (t *Tokens) Authenticate(r *http.Request) (*User, error) {
 	scheme, value := credentials(r)
-	var one *apiToken
+	var one apiToken
+	matches := true
 	switch scheme {
 	case "bearer":
 		one = t.bearers[sha256.Sum256([]byte(value))]
-		if one == nil {
-			return nil, nil
-		}
-	case "basic", "token":
-		if scheme == "basic" {
-			plain, err := base64.StdEncoding.DecodeString(value)
-			if err != nil {
-				return nil, errBadCredentials
-			}
-			value = string(plain)
-		}
-		key, secret, _ := strings.Cut(value, ":")
-		hash := sha256.Sum256([]byte(secret))
-		known := t.keys[key]
-		if one = known; one == nil {
-			one = &apiToken{} // the same work as for a key that is known
-		}
-		matches := subtle.ConstantTimeCompare(hash[:], one.secret[:]) == 1
-		if known == nil {
-			return nil, nil
-		}
-		if !matches {
+	case "basic":
+		plain, err := base64.StdEncoding.DecodeString(value)
+		if err != nil {
 			return nil, errBadCredentials
 		}
-	default:
+		value = string(plain)
+		fallthrough
+	case "token":
+		key, secret, _ := strings.Cut(value, ":")
+		hash := sha256.Sum256([]byte(secret))
+		one = t.keys[key] // one that is not known takes the same work
+		matches = subtle.ConstantTimeCompare(hash[:], one.secret[:]) == 1
+	}
+	if one.user == nil {
 		return nil, nil
 	}
-	if one.disabled {
+	if !matches || one.disabled {
 		return nil, errBadCredentials
 	}
 	return one.user, nil

@@ -12,6 +12,7 @@
 package frappems
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -22,6 +23,7 @@ import (
 	"net/http"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -86,15 +88,15 @@ type Config struct {
 
 // withDefaults fills in what is zero.
 func (c Config) withDefaults() Config {
-	c.Name = orDefault(c.Name, "frappems")
-	c.Addr = orDefault(c.Addr, ":8000")
-	c.MaxBodyBytes = orDefault(c.MaxBodyBytes, 10<<20)
-	c.MaxQueryBytes = orDefault(c.MaxQueryBytes, 128<<10)
-	c.MaxRows = orDefault(c.MaxRows, 100_000)
-	c.RequestTimeout = orDefault(c.RequestTimeout, time.Minute)
-	c.ShutdownTimeout = orDefault(c.ShutdownTimeout, 30*time.Second)
-	c.TimeZone = orDefault(c.TimeZone, time.UTC)
-	c.Logger = orDefault(c.Logger, slog.Default())
+	c.Name = cmp.Or(c.Name, "frappems")
+	c.Addr = cmp.Or(c.Addr, ":8000")
+	c.MaxBodyBytes = cmp.Or(c.MaxBodyBytes, 10<<20)
+	c.MaxQueryBytes = cmp.Or(c.MaxQueryBytes, 128<<10)
+	c.MaxRows = cmp.Or(c.MaxRows, 100_000)
+	c.RequestTimeout = cmp.Or(c.RequestTimeout, time.Minute)
+	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, 30*time.Second)
+	c.TimeZone = cmp.Or(c.TimeZone, time.UTC)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -104,13 +106,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-func orDefault[T comparable](value, fallback T) T {
-	var zero T
-	if value == zero {
-		return fallback
-	}
-	return value
-}
+func orDefault[T comparable](value, fallback T) T { return cmp.Or(value, fallback) }
 
 // validate refuses what no App can work with.
 func (c Config) validate() error {
@@ -169,43 +165,34 @@ func New(config Config) (*App, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	var doctypes []*DocType
+	types := c.Types
 	if c.DocTypes != nil {
-		var err error
-		if doctypes, err = LoadDocTypes(c.DocTypes); err != nil {
+		loaded, err := LoadDocTypes(c.DocTypes)
+		if err != nil {
 			return nil, err
 		}
+		types = append(loaded, types...)
 	}
-	registry, err := newRegistry(append(doctypes, c.Types...))
+	registry, err := newRegistry(types)
 	if err != nil {
 		return nil, err
 	}
 	if c.EncryptionKey == nil {
 		c.EncryptionKey = make([]byte, 32)
 		rand.Read(c.EncryptionKey) // never fails: crypto/rand ends the process instead
+		if slices.ContainsFunc(registry.names, func(name string) bool { return len(registry.byName[name].password) > 0 }) {
+			c.Logger.Warn("Config.EncryptionKey is not set: values of Password fields cannot be read after a restart")
+		}
 	}
-	a := &App{
+	return &App{
 		config:   c,
 		registry: registry,
 		store:    c.Store,
 		log:      c.Logger,
 		guest:    &User{Name: guestName, FullName: guestName, Roles: []string{guestName}, Tenant: c.Tenant},
 		origins:  http.NewCrossOriginProtection(),
-		router:   newRouter(),
-	}
-	if config.EncryptionKey == nil && hasPasswords(registry) {
-		a.log.Warn("Config.EncryptionKey is not set: values of Password fields cannot be read after a restart")
-	}
-	return a, nil
-}
-
-func hasPasswords(r *registry) bool {
-	for _, m := range r.byName {
-		if len(m.password) > 0 {
-			return true
-		}
-	}
-	return false
+		router:   router{mux: http.NewServeMux(), resources: map[*meta]*resource{}, bases: map[string]*resource{}},
+	}, nil
 }
 
 // now is the time in the service's zone.
@@ -233,7 +220,7 @@ func (a *App) start(ctx context.Context, site string) error {
 	return nil
 }
 
-// begin ends registration.
+// begin ends registration: it puts the wrappers around the routes, the first outermost.
 func (a *App) begin(site string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -244,7 +231,10 @@ func (a *App) begin(site string) error {
 		return fmt.Errorf("frappems: Start at %s, but the App was started at %s", site, a.begun)
 	}
 	a.begun, a.phase = site, starting
-	a.router.build(a)
+	a.router.handler = HandlerFunc(a.dispatch)
+	for _, wrap := range slices.Backward(a.router.wrappers) {
+		a.router.handler = wrap(a.router.handler)
+	}
 	return nil
 }
 
@@ -319,8 +309,7 @@ func (a *App) Run(ctx context.Context) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", a.config.Addr)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", a.config.Addr)
 	if err != nil {
 		return fmt.Errorf("frappems: Config.Addr: %w", err)
 	}
@@ -344,7 +333,16 @@ func (a *App) serve(ctx context.Context, listener net.Listener, site string) err
 	// Requests outlive ctx: its end asks them to finish, not to stop.
 	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	server := a.server(requests)
+	server := &http.Server{
+		Handler:           a,
+		BaseContext:       func(net.Listener) context.Context { return requests },
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       a.config.RequestTimeout,
+		WriteTimeout:      a.config.RequestTimeout + 10*time.Second, // to tell the client that it took too long
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    a.config.MaxQueryBytes + 1<<20,
+		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	var problem error
@@ -356,23 +354,10 @@ func (a *App) serve(ctx context.Context, listener net.Listener, site string) err
 	defer cancel()
 	if err := errors.Join(server.Shutdown(wait), a.Shutdown(wait)); err != nil {
 		server.Close()
-		problem = errors.Join(problem, fmt.Errorf("frappems: requests were still running after %s and are cut off", a.config.ShutdownTimeout))
+		cutOff := fmt.Errorf("frappems: requests were still running after %s and are cut off", a.config.ShutdownTimeout)
+		problem = errors.Join(problem, cutOff)
 	}
 	return problem
-}
-
-// server is what Serve serves with.
-func (a *App) server(requests context.Context) *http.Server {
-	return &http.Server{
-		Handler:           a,
-		BaseContext:       func(net.Listener) context.Context { return requests },
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       a.config.RequestTimeout,
-		WriteTimeout:      a.config.RequestTimeout + 10*time.Second, // to tell the client that it took too long
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    a.config.MaxQueryBytes + 1<<20,
-		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
-	}
 }
 
 // DB returns the documents of the request's user in the request's tenant. It is made once for each request; outside of
@@ -385,11 +370,10 @@ func (a *App) DB(ctx context.Context) (*DB, error) {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.db != nil || x.dbErr != nil {
-		return x.db, x.dbErr
-	}
-	if x.dbErr = a.checkTenant(ctx, x.user.Name, x.user.Tenant); x.dbErr == nil {
-		x.db = newDB(a, x.user, x.user.Tenant)
+	if x.db == nil && x.dbErr == nil {
+		if x.dbErr = a.checkTenant(ctx, x.user.Name, x.user.Tenant); x.dbErr == nil {
+			x.db = newDB(a, x.user, x.user.Tenant)
+		}
 	}
 	return x.db, x.dbErr
 }
@@ -426,9 +410,6 @@ func (a *App) checkTenant(ctx context.Context, user, id string) error {
 
 // caller names the line of the program that called the function skip levels above.
 func caller(skip int) string {
-	_, file, line, ok := runtime.Caller(skip + 1)
-	if !ok {
-		return "an unknown line"
-	}
+	_, file, line, _ := runtime.Caller(skip + 1)
 	return fmt.Sprintf("%s:%d", file, line)
 }

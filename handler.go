@@ -2,6 +2,7 @@ package frappems
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding"
 	"encoding/json"
@@ -26,46 +27,29 @@ func JSON[In, Out any](f func(ctx context.Context, in In) (Out, error)) http.Han
 	if f == nil {
 		return nil
 	}
-	return typed[In, Out](f)
+	return typed{reflect.TypeFor[In](), func(w http.ResponseWriter, r *http.Request) error {
+		var in In
+		if err := decodeInput(r, &in); err != nil {
+			return err
+		}
+		out, err := f(r.Context(), in)
+		if err != nil {
+			return err
+		}
+		body, err := json.Marshal(out)
+		if err != nil {
+			return fmt.Errorf("encoding the answer: %w", err)
+		}
+		w.Header()["Content-Type"] = contentJSON
+		w.Write(body)
+		return nil
+	}}
 }
 
-// typed is the handler that JSON makes.
-type typed[In, Out any] func(context.Context, In) (Out, error)
-
-// typedHandler is what the rest of the package asks of a typed handler.
-type typedHandler interface {
-	http.Handler
-	types() (in, out reflect.Type)
-	call(r *http.Request) (any, error)
-}
-
-func (f typed[In, Out]) types() (in, out reflect.Type) {
-	return reflect.TypeFor[In](), reflect.TypeFor[Out]()
-}
-
-// call decodes the input and calls the function.
-func (f typed[In, Out]) call(r *http.Request) (any, error) {
-	var in In
-	if err := decodeInput(r, &in); err != nil {
-		return nil, err
-	}
-	return f(r.Context(), in)
-}
-
-// ServeHTTP answers a request.
-func (f typed[In, Out]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	out, err := f.call(r)
-	if err != nil {
-		fail(w, r, err)
-		return
-	}
-	body, err := json.Marshal(out)
-	if err != nil {
-		fail(w, r, fmt.Errorf("encoding the answer: %w", err))
-		return
-	}
-	w.Header()["Content-Type"] = contentJSON
-	w.Write(body)
+// typed is the handler that JSON makes, with the type of its input.
+type typed struct {
+	in reflect.Type
+	HandlerFunc
 }
 
 // decodeInput fills in, a pointer, from a request.
@@ -146,19 +130,14 @@ func mergeInput(r *http.Request, body []byte, form url.Values, t reflect.Type) (
 }
 
 // wildcards are the names in a pattern of net/http's.
-func wildcards(pattern string) []string {
-	var names []string
-	for {
-		_, rest, ok := strings.Cut(pattern, "{")
-		if !ok {
-			return names
-		}
-		name, rest, _ := strings.Cut(rest, "}")
+func wildcards(pattern string) (names []string) {
+	for _, part := range strings.Split(pattern, "{")[1:] {
+		name, _, _ := strings.Cut(part, "}")
 		if name = strings.TrimSuffix(name, "..."); name != "$" {
 			names = append(names, name)
 		}
-		pattern = rest
 	}
+	return names
 }
 
 // inputField is the type of a field by its JSON name, or nil.
@@ -174,7 +153,7 @@ func inputField(t reflect.Type, name string) reflect.Type {
 	}
 	for _, field := range reflect.VisibleFields(t) {
 		tag, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if field.IsExported() && strings.EqualFold(orDefault(tag, field.Name), name) {
+		if field.IsExported() && strings.EqualFold(cmp.Or(tag, field.Name), name) {
 			return field.Type
 		}
 	}
@@ -222,17 +201,20 @@ func inputError(err error) error {
 	switch {
 	case errors.As(err, &syntax):
 		return Invalid("The body is not valid JSON, at byte %d: %s", syntax.Offset, escapeHTML(syntax.Error()))
-	case errors.As(err, &shape) && shape.Field == "":
-		return Invalid("The body is %s, want %s", shape.Value, kindName(shape.Type))
 	case errors.As(err, &shape):
-		return Invalid("Field %s is %s, want %s", bold(shape.Field), shape.Value, kindName(shape.Type))
+		what := "The body"
+		if shape.Field != "" {
+			what = "Field " + bold(shape.Field)
+		}
+		return Invalid("%s is %s, want %s", what, shape.Value, cmp.Or(kindNames[shape.Type.Kind()], "a whole number"))
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return Invalid("The body is not valid JSON: it ends too early")
 	}
 	if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 		return Invalid("There is no field %s", bold(shorten(strings.Trim(field, `"`))))
 	}
-	return &Error{Code: ValidationError, Message: "The input does not fit: " + escapeHTML(shorten(strings.TrimPrefix(err.Error(), "json: "))), Cause: err}
+	reason := escapeHTML(shorten(strings.TrimPrefix(err.Error(), "json: ")))
+	return &Error{Code: ValidationError, Message: "The input does not fit: " + reason, Cause: err}
 }
 
 // shorten keeps an answer from echoing whatever was sent.
@@ -243,19 +225,8 @@ func shorten(s string) string {
 	return strings.ToValidUTF8(s[:140], "") + "…"
 }
 
-// kindName is a Go type in JSON's words.
-func kindName(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.Bool:
-		return "true or false"
-	case reflect.String:
-		return "a string"
-	case reflect.Slice, reflect.Array:
-		return "a list"
-	case reflect.Struct, reflect.Map:
-		return "an object"
-	case reflect.Float32, reflect.Float64:
-		return "a number"
-	}
-	return "a whole number"
+// kindNames are Go types in JSON's words, but for whole numbers.
+var kindNames = map[reflect.Kind]string{
+	reflect.Bool: "true or false", reflect.String: "a string", reflect.Slice: "a list", reflect.Array: "a list",
+	reflect.Struct: "an object", reflect.Map: "an object", reflect.Float32: "a number", reflect.Float64: "a number",
 }

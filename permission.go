@@ -23,14 +23,15 @@ const (
 	mayReport
 )
 
+// String names the first of the rights.
 func (r right) String() string {
 	names := []string{"read", "write", "create", "delete", "submit", "cancel", "amend", "select", "report"}
 	for i, name := range names {
-		if r == 1<<i {
+		if r&(1<<i) != 0 {
 			return name
 		}
 	}
-	return "all"
+	return ""
 }
 
 // rights are those that the rule grants.

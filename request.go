@@ -1,6 +1,7 @@
 package frappems
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -12,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,21 +23,18 @@ import (
 // exchange is one request with its answer: the context that handlers get, and what the log says of it at the end.
 type exchange struct {
 	context.Context
-	app    *App
-	answer answer
-	parent context.Context // the client's: it ends when the client hangs up
-	body   *requestBody    // nil: none
-	start  time.Time
-	id     string
-	method string
-	route  string // the pattern that matched
-	quiet  bool   // health checks are not worth a line
-	inside bool   // counted as in flight
+	app     *App
+	request *http.Request // as it came: its context ends when the client hangs up
+	answer  answer
+	body    *requestBody // nil: none
+	start   time.Time
+	id      string
+	route   string // the pattern that matched
+	inside  bool   // counted as in flight
 
 	user    *User
 	refused error // why user is Guest in spite of credentials
 	code    Code  // of the error that was answered
-	gone    bool  // the client hung up
 
 	mu    sync.Mutex
 	db    *DB
@@ -45,8 +44,7 @@ type exchange struct {
 // requestBody is the body of a request, up to the limit. It notes why it could not be read.
 type requestBody struct {
 	io.ReadCloser
-	whole io.Reader // without the limit
-	err   error
+	err error
 }
 
 // Read reads.
@@ -91,9 +89,7 @@ func (w *answer) WriteHeader(status int) {
 
 // Write counts.
 func (w *answer) Write(p []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
+	w.status = cmp.Or(w.status, http.StatusOK)
 	n, err := w.ResponseWriter.Write(p)
 	w.bytes += int64(n)
 	return n, err
@@ -104,9 +100,7 @@ func (w *answer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // Flush is for handlers that ask for an http.Flusher.
 func (w *answer) Flush() {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
+	w.status = cmp.Or(w.status, http.StatusOK)
 	http.NewResponseController(w.ResponseWriter).Flush()
 }
 
@@ -114,13 +108,19 @@ func (w *answer) Flush() {
 // checks; limits; Config.Auth; what was given to Use, the first outermost; the route. Credentials that were refused are
 // answered by the route, so that what Use wraps sees these requests too, as Guest's.
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := a.exchange(w, r)
+	x := &exchange{Context: r.Context(), app: a, request: r, answer: answer{ResponseWriter: w}, start: time.Now(),
+		id: requestID(r.Header), user: a.guest}
 	defer x.end()
-	if a.serveHealth(x, r) {
+	h, id := w.Header(), []string{x.id}
+	h["X-Request-Id"], h["X-Frappe-Request-Id"] = id, id
+	h["X-Content-Type-Options"] = noSniff
+	h["Cache-Control"] = noStore
+	if slices.Contains(healthPaths, r.URL.Path) {
+		x.serveHealth()
 		return
 	}
 	if !a.enter() {
-		x.fail(&x.answer, r, Errorf(UnavailableError, "The service is not running"))
+		x.fail(&x.answer, Errorf(UnavailableError, "The service is not running"))
 		return
 	}
 	x.inside = true
@@ -128,26 +128,12 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	x.Context = ctx
 	r = r.WithContext(x)
-	if err := x.limit(w, r); err != nil {
-		x.fail(&x.answer, r, err)
+	if err := x.limit(r); err != nil {
+		x.fail(&x.answer, err)
 		return
 	}
 	x.user, x.refused = a.authenticate(r)
 	a.router.handler.ServeHTTP(&x.answer, r)
-}
-
-// exchange begins the answer to a request.
-func (a *App) exchange(w http.ResponseWriter, r *http.Request) *exchange {
-	x := &exchange{
-		Context: r.Context(), app: a, answer: answer{ResponseWriter: w}, parent: r.Context(),
-		start: time.Now(), method: r.Method, user: a.guest, id: requestID(r.Header),
-	}
-	id := []string{x.id}
-	h := w.Header()
-	h["X-Request-Id"], h["X-Frappe-Request-Id"] = id, id
-	h["X-Content-Type-Options"] = noSniff
-	h["Cache-Control"] = noStore
-	return x
 }
 
 // Header values that never change. Nobody appends to them: their capacity is their length.
@@ -159,21 +145,20 @@ var (
 
 // requestID is the client's, where it is one that can be logged and sent on, or a new one.
 func requestID(h http.Header) string {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:=+/@-"
 	for _, name := range []string{"X-Request-Id", "X-Frappe-Request-Id"} {
-		if id := h.Get(name); id != "" && len(id) <= 128 && strings.Trim(id, idAlphabet) == "" {
+		if id := h.Get(name); id != "" && len(id) <= 128 && strings.Trim(id, alphabet) == "" {
 			return id
 		}
 	}
 	return rand.Text()
 }
 
-const idAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:=+/@-"
-
 // limit refuses what is too large before anything else looks at it, and limits what will be read.
-func (x *exchange) limit(w http.ResponseWriter, r *http.Request) error {
+func (x *exchange) limit(r *http.Request) error {
 	c := &x.app.config
 	if r.Body != nil && r.Body != http.NoBody {
-		x.body = &requestBody{ReadCloser: http.MaxBytesReader(w, r.Body, c.MaxBodyBytes), whole: r.Body}
+		x.body = &requestBody{ReadCloser: http.MaxBytesReader(x.answer.ResponseWriter, r.Body, c.MaxBodyBytes)}
 		r.Body = x.body
 	}
 	if len(r.URL.RawQuery) > c.MaxQueryBytes {
@@ -186,23 +171,16 @@ func (x *exchange) limit(w http.ResponseWriter, r *http.Request) error {
 }
 
 // serveHealth answers /livez (the process lives), /readyz and /health (it can serve). Nothing in the answers is secret.
-func (a *App) serveHealth(x *exchange, r *http.Request) bool {
-	switch r.URL.Path {
-	case "/livez", "/readyz", "/health":
-	default:
-		return false
-	}
-	x.route, x.quiet = r.URL.Path, true
+func (x *exchange) serveHealth() {
+	x.route = x.request.URL.Path
 	status, word := http.StatusOK, "ok"
-	if r.URL.Path != "/livez" && !a.ready(r.Context()) {
+	if x.route != "/livez" && !x.app.ready(x) {
 		status, word = http.StatusServiceUnavailable, "unavailable"
 		x.answer.Header().Set("Retry-After", "1")
 	}
 	x.answer.Header()["Content-Type"] = contentJSON
 	x.answer.WriteHeader(status)
-	body, _ := json.Marshal(map[string]string{"status": word, "service": a.config.Name})
-	x.answer.Write(body)
-	return true
+	io.WriteString(&x.answer, marshalText(map[string]string{"status": word, "service": x.app.config.Name}))
 }
 
 // ready says whether requests are let in and the store answers.
@@ -212,11 +190,11 @@ func (a *App) ready(ctx context.Context) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	if err := a.store.Ping(ctx); err != nil {
+	err := a.store.Ping(ctx)
+	if err != nil {
 		a.log.WarnContext(ctx, "not ready", "error", err)
-		return false
 	}
-	return true
+	return err == nil
 }
 
 // end recovers from a panic and writes the access log. It is deferred.
@@ -226,7 +204,15 @@ func (x *exchange) end() {
 		defer x.app.inFlight.Done()
 	}
 	if problem != nil && problem != http.ErrAbortHandler {
-		problem = x.panicked(problem)
+		x.report(slog.LevelError, "panic", "panic", fmt.Sprint(problem), "stack", string(debug.Stack()))
+		x.code = InternalError
+		// Where a part of the answer is out already, the connection has to break, so that the client does not take it
+		// for the whole.
+		problem = http.ErrAbortHandler
+		if x.answer.status == 0 {
+			x.write(&x.answer, &Error{Code: InternalError})
+			problem = nil
+		}
 	}
 	x.log()
 	if problem != nil {
@@ -234,37 +220,18 @@ func (x *exchange) end() {
 	}
 }
 
-// panicked answers a panic with 500. Where a part of the answer is out already, the connection has to break, so that
-// the client does not take it for the whole: it returns what to panic with then.
-func (x *exchange) panicked(problem any) (again any) {
-	x.app.log.Error("panic", "panic", fmt.Sprint(problem), "stack", string(debug.Stack()),
-		"request_id", x.id, "method", x.method, "route", x.route, "user", x.user.Name, "tenant", x.user.Tenant)
-	x.code = InternalError
-	if x.answer.status != 0 {
-		return http.ErrAbortHandler
-	}
-	x.write(&x.answer, &Error{Code: InternalError}, false)
-	return nil
-}
-
 // log writes the line of the access log.
 func (x *exchange) log() {
 	level := slog.LevelInfo
-	if x.quiet {
+	if slices.Contains(healthPaths, x.route) { // not worth a line
 		level = slog.LevelDebug
 	}
 	if !x.app.log.Enabled(x, level) {
 		return
 	}
-	status := x.answer.status
-	if status == 0 {
-		status = http.StatusOK
-	}
-	if x.gone {
-		status = 499 // nobody was there to be answered
-	}
 	attrs := append(make([]slog.Attr, 0, 9),
-		slog.String("method", x.method), slog.String("route", x.route), slog.Int("status", status),
+		slog.String("method", x.request.Method), slog.String("route", x.route),
+		slog.Int("status", cmp.Or(x.answer.status, http.StatusOK)),
 		slog.Int64("bytes", x.answer.bytes), slog.Duration("duration", time.Since(x.start)),
 		slog.String("user", x.user.Name), slog.String("tenant", x.user.Tenant), slog.String("request_id", x.id))
 	if x.code != "" {
@@ -273,46 +240,48 @@ func (x *exchange) log() {
 	x.app.log.LogAttrs(x, level, "request", attrs...)
 }
 
+// report logs what went wrong, and in which request.
+func (x *exchange) report(level slog.Level, message string, args ...any) {
+	x.app.log.Log(x, level, message, append(args, "request_id", x.id, "method", x.request.Method, "route", x.route,
+		"user", x.user.Name, "tenant", x.user.Tenant)...)
+}
+
 // fail answers with an error: every error of every route goes out here. It does not return where a part of the answer
 // is out already: then the connection breaks.
 func fail(w http.ResponseWriter, r *http.Request, err error) {
 	x := exchangeFrom(r.Context())
 	if x == nil { // a handler of ours in a foreign mux
-		x = &exchange{Context: r.Context(), parent: r.Context(), method: r.Method, user: &User{Name: guestName}, id: requestID(r.Header),
-			app: &App{log: slog.Default()}}
+		x = &exchange{Context: r.Context(), app: &App{log: slog.Default()}, request: r,
+			id: requestID(r.Header), user: &User{Name: guestName}}
 	}
-	x.fail(w, r, err)
+	x.fail(w, err)
 }
 
-func (x *exchange) fail(w http.ResponseWriter, r *http.Request, err error) {
+func (x *exchange) fail(w http.ResponseWriter, err error) {
 	e := x.explain(err)
 	if e == nil {
-		x.gone = true
+		x.answer.status = 499 // for the log: nobody is there to be answered
 		x.app.log.Debug("the client hung up", "request_id", x.id, "error", err)
 		return
 	}
 	x.code = e.Code
 	switch status := e.Code.Status(); {
 	case status == http.StatusServiceUnavailable:
-		x.logError(slog.LevelWarn, err)
+		x.report(slog.LevelWarn, "request failed", "error", err)
 	case status >= 500:
-		x.logError(slog.LevelError, err)
+		x.report(slog.LevelError, "request failed", "error", err)
 	}
 	if x.answer.status != 0 {
-		x.logError(slog.LevelError, fmt.Errorf("after a part of the answer: %w", err))
+		x.report(slog.LevelError, "request failed", "error", fmt.Errorf("after a part of the answer: %w", err))
 		panic(http.ErrAbortHandler)
 	}
-	if e.Code == RequestTooLargeError {
-		x.drain(r)
+	// Many clients look for an answer only after they have sent a body that is too large, so it is read on for a while.
+	// One that waits to be asked for its body is not.
+	if e.Code == RequestTooLargeError && x.body != nil && x.request.Header.Get("Expect") == "" {
+		const enough = 256 << 20
+		io.CopyN(io.Discard, x.request.Body, enough)
 	}
-	sid, _ := r.Cookie("sid")
-	dead := sid != nil && sid.Value != "" && sid.Value != guestName && x.user.isGuest()
-	x.write(w, e, e.SessionExpired || dead && e.Code == PermissionError)
-}
-
-func (x *exchange) logError(level slog.Level, err error) {
-	x.app.log.Log(x, level, "request failed", "error", err, "request_id", x.id, "method", x.method, "route", x.route,
-		"user", x.user.Name, "tenant", x.user.Tenant)
+	x.write(w, e)
 }
 
 // explain turns an error into one that the client understands. Nil: there is no client any more.
@@ -320,7 +289,7 @@ func (x *exchange) explain(err error) *Error {
 	if x.body != nil && x.body.err != nil {
 		return explainBody(x.body.err)
 	}
-	if x.parent.Err() != nil && errors.Is(err, context.Canceled) {
+	if x.request.Context().Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
 	}
 	e := asError(err)
@@ -345,15 +314,6 @@ func explainBody(err error) *Error {
 	return &Error{Code: ValidationError, Message: "The request body cannot be read", Cause: err}
 }
 
-// drain reads on for a while where the client is still sending a body that is too large: many look for an answer only
-// after that. One that waits to be asked for its body is not.
-func (x *exchange) drain(r *http.Request) {
-	const enough = 256 << 20
-	if x.body != nil && r.Header.Get("Expect") == "" {
-		io.CopyN(io.Discard, x.body.whole, enough)
-	}
-}
-
 // envelope is the body of an error, as Frappe's API v1 has it. Exc and Messages are JSON in strings.
 type envelope struct {
 	Exception string `json:"exception,omitempty"`
@@ -364,14 +324,23 @@ type envelope struct {
 }
 
 // write sends an error.
-func (x *exchange) write(w http.ResponseWriter, e *Error, expired bool) {
+func (x *exchange) write(w http.ResponseWriter, e *Error) {
+	body := envelope{Type: e.Code}
+	sid, _ := x.request.Cookie("sid")
+	dead := sid != nil && sid.Value != "" && sid.Value != guestName && x.user.isGuest()
+	if e.SessionExpired || dead && e.Code == PermissionError {
+		body.Expired = 1
+	}
 	status := e.Code.Status()
 	if status == http.StatusInternalServerError { // whatever it says is not for the client
 		e = &Error{Code: e.Code, Message: "An internal error occurred (request id " + x.id + ")"}
 	}
-	body := envelope{Type: e.Code, Messages: serverMessages(e.messages())}
-	if expired {
-		body.Expired = 1
+	var messages []string // JSON in JSON in JSON, as Frappe sends them
+	for _, message := range e.messages() {
+		messages = append(messages, marshalText(message))
+	}
+	if messages != nil {
+		body.Messages = marshalText(messages)
 	}
 	if status != http.StatusNotFound && status != http.StatusMethodNotAllowed {
 		body.Exception = "frappe.exceptions." + string(e.Code)
@@ -383,10 +352,9 @@ func (x *exchange) write(w http.ResponseWriter, e *Error, expired bool) {
 	h := w.Header()
 	h["Content-Type"] = contentJSON
 	h["Cache-Control"] = noStore
-	h.Del("Content-Length")
-	h.Del("Content-Encoding")
-	h.Del("Etag")
-	h.Del("Last-Modified")
+	for _, name := range []string{"Content-Length", "Content-Encoding", "Etag", "Last-Modified"} {
+		h.Del(name)
+	}
 	switch {
 	case status == http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", "token")
@@ -397,18 +365,6 @@ func (x *exchange) write(w http.ResponseWriter, e *Error, expired bool) {
 	}
 	w.WriteHeader(status)
 	io.WriteString(w, marshalText(body))
-}
-
-// serverMessages is the list of messages as Frappe sends it: JSON of JSON of each.
-func serverMessages(messages []Message) string {
-	if len(messages) == 0 {
-		return ""
-	}
-	texts := make([]string, len(messages))
-	for i, m := range messages {
-		texts[i] = marshalText(m)
-	}
-	return marshalText(texts)
 }
 
 // marshalText is a value of ours as JSON.

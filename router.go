@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -62,32 +63,20 @@ type route struct {
 // router finds the handler of a request. It is built by the calls that register, and does not change after Start.
 type router struct {
 	mux       *http.ServeMux
-	routes    map[string]*route
+	routes    []*route
 	resources map[*meta]*resource
 	bases     map[string]*resource // by BasePath
 	wrappers  []func(http.Handler) http.Handler
 	handler   http.Handler // the routes within the wrappers
 }
 
-func newRouter() router {
-	return router{mux: http.NewServeMux(), routes: map[string]*route{}, resources: map[*meta]*resource{}, bases: map[string]*resource{}}
-}
-
-// build puts the wrappers around the routes, the first outermost.
-func (t *router) build(a *App) {
-	t.handler = HandlerFunc(a.dispatch)
-	for _, wrap := range slices.Backward(t.wrappers) {
-		t.handler = wrap(t.handler)
-	}
-}
-
 // mustRegister panics with what is wrong with a registration, if something is: it is a mistake in the program.
-func (a *App) mustRegister(site string, register func(site string) error) {
+func (a *App) mustRegister(site string, register func() error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	err := fmt.Errorf("registration after Start, which was called at %s", a.begun)
 	if a.phase == registering {
-		err = register(site)
+		err = register()
 	}
 	if err != nil {
 		panic(fmt.Sprintf("frappems: %s: %v", site, err))
@@ -97,84 +86,83 @@ func (a *App) mustRegister(site string, register func(site string) error) {
 // Resource serves a DocType under /api/resource/{doctype} and /api/v1/resource/{doctype}, by its name and by its slug
 // (sales-order). A DocType that is not registered here is answered with 404. Child tables and virtual DocTypes cannot be.
 func (a *App) Resource(doctype string, options ...ResourceOptions) {
-	a.mustRegister(caller(1), func(site string) error { return a.addResource(site, doctype, options) })
+	site := caller(1)
+	a.mustRegister(site, func() error { return a.addResource(site, doctype, options) })
 }
 
 // Handle serves a pattern of net/http's ServeMux, such as "GET /orders/overdue", for users who have signed in and have
 // a tenant. The handler may be any; those of [JSON] and [HandlerFunc] have their errors answered in Frappe's form.
 func (a *App) Handle(pattern string, handler http.Handler, options ...RouteOption) {
-	t := &route{pattern: pattern, app: a, handler: handler}
+	t := &route{pattern: pattern, site: caller(1), app: a, handler: handler}
 	for _, option := range options {
 		option(t)
 	}
-	a.mustRegister(caller(1), func(site string) error { return a.addRoute(site, t) })
+	a.mustRegister(t.site, func() error { return a.addRoute(t) })
 }
 
 // Public serves a pattern for everybody. Who has signed in is known; credentials that are wrong make the user Guest.
 func (a *App) Public(pattern string, handler http.Handler) {
-	t := &route{pattern: pattern, app: a, handler: handler, public: true}
-	a.mustRegister(caller(1), func(site string) error { return a.addRoute(site, t) })
+	t := &route{pattern: pattern, site: caller(1), app: a, handler: handler, public: true}
+	a.mustRegister(t.site, func() error { return a.addRoute(t) })
 }
 
 // Use wraps all routes. The first one used is outermost. A wrapper sees every request but health checks, also those
 // that will be refused, after authentication; what is to come before that wraps the App itself.
 func (a *App) Use(wrap func(http.Handler) http.Handler) {
-	a.mustRegister(caller(1), func(string) error {
+	a.mustRegister(caller(1), func() error {
 		if wrap == nil {
-			return fmt.Errorf("Use of nil")
+			return errors.New("Use of nil")
 		}
 		a.router.wrappers = append(a.router.wrappers, wrap)
 		return nil
 	})
 }
 
+// healthPaths are answered before any route is asked.
+var healthPaths = []string{"/livez", "/readyz", "/health"}
+
 // addRoute registers a route, or says why not.
-func (a *App) addRoute(site string, t *route) (err error) {
-	t.site = site
+func (a *App) addRoute(t *route) error {
 	if t.handler == nil {
 		return fmt.Errorf("pattern %q: the handler is nil", t.pattern)
 	}
-	_, path, found := strings.Cut(t.pattern, "/")
-	switch {
-	case !found:
+	slash := strings.IndexByte(t.pattern, '/')
+	if slash < 0 {
 		return fmt.Errorf("pattern %q has no path", t.pattern)
-	case path == "livez" || path == "readyz" || path == "health":
-		return fmt.Errorf("pattern %q: /%s is answered by frappems itself", t.pattern, path)
-	case strings.HasPrefix(path, "api/resource/") || strings.HasPrefix(path, "api/v1/resource/"):
+	}
+	path := t.pattern[slash:]
+	if slices.Contains(healthPaths, path) {
+		return fmt.Errorf("pattern %q: %s is answered by frappems itself", t.pattern, path)
+	}
+	if _, ok := cutResource(path); ok {
 		return fmt.Errorf("pattern %q: what is under /api/resource is registered with Resource", t.pattern)
 	}
-	if typed, ok := t.handler.(typedHandler); ok {
-		in, _ := typed.types()
+	if h, ok := t.handler.(typed); ok {
 		for _, name := range wildcards(t.pattern) {
-			if inputField(in, name) == nil {
-				return fmt.Errorf("pattern %q: the handler's %s has no field for {%s}", t.pattern, in, name)
+			if inputField(h.in, name) == nil {
+				return fmt.Errorf("pattern %q: the handler's %s has no field for {%s}", t.pattern, h.in, name)
 			}
 		}
 	}
-	if reason := tryHandle(a.router.mux, t.pattern, t); reason != nil {
-		return a.conflict(t.pattern, reason)
+	reason := tryHandle(a.router.mux, t)
+	if reason == nil {
+		a.router.routes = append(a.router.routes, t)
+		return nil
 	}
-	a.router.routes[t.pattern] = t
-	return nil
+	for _, other := range a.router.routes { // net/http's reason names a line of this package, not of the program
+		mux := http.NewServeMux()
+		if tryHandle(mux, t) == nil && tryHandle(mux, other) != nil {
+			return fmt.Errorf("pattern %q conflicts with %q, registered at %s", t.pattern, other.pattern, other.site)
+		}
+	}
+	return fmt.Errorf("pattern %q: %v", t.pattern, reason)
 }
 
 // tryHandle registers with a mux and returns what it panics with.
-func tryHandle(mux *http.ServeMux, pattern string, handler http.Handler) (reason any) {
+func tryHandle(mux *http.ServeMux, t *route) (reason any) {
 	defer func() { reason = recover() }()
-	mux.Handle(pattern, handler)
+	mux.Handle(t.pattern, t)
 	return nil
-}
-
-// conflict explains why a mux refused a pattern: another one, or the pattern itself.
-func (a *App) conflict(pattern string, reason any) error {
-	for _, other := range slices.Sorted(maps.Keys(a.router.routes)) {
-		mux := http.NewServeMux()
-		mux.Handle(other, http.NotFoundHandler())
-		if tryHandle(mux, pattern, http.NotFoundHandler()) != nil {
-			return fmt.Errorf("pattern %q conflicts with %q, registered at %s", pattern, other, a.router.routes[other].site)
-		}
-	}
-	return fmt.Errorf("pattern %q: %v", pattern, reason)
 }
 
 // verbs are what a client can do with a DocType.
@@ -210,6 +198,9 @@ func (a *App) addResource(site, doctype string, options []ResourceOptions) error
 	return nil
 }
 
+// basePath is what a ResourceOptions.BasePath looks like: it is compared with escaped paths, without wildcards.
+var basePath = regexp.MustCompile(`^(/[^/{}%? ]+)+$`)
+
 func (a *App) checkOptions(res *resource) error {
 	for _, verb := range slices.Concat(res.Verbs, slices.Sorted(maps.Keys(res.Handlers))) {
 		if !slices.Contains(verbs, verb) {
@@ -228,10 +219,10 @@ func (a *App) checkOptions(res *resource) error {
 	if base == "" {
 		return nil
 	}
-	if base[0] != '/' || len(base) == 1 || base[len(base)-1] == '/' || strings.ContainsAny(base, "{}%? ") || strings.Contains(base, "//") {
+	if !basePath.MatchString(base) {
 		return fmt.Errorf("BasePath %q: want one such as /orders", base)
 	}
-	if base == "/livez" || base == "/readyz" || base == "/health" || strings.HasPrefix(base+"/", "/api/resource/") || strings.HasPrefix(base+"/", "/api/v1/resource/") {
+	if _, ok := cutResource(base + "/"); ok || slices.Contains(healthPaths, base) {
 		return fmt.Errorf("BasePath %q is frappems' own", base)
 	}
 	if other := a.router.bases[base]; other != nil {
@@ -262,32 +253,25 @@ func (a *App) dispatch(w http.ResponseWriter, r *http.Request) error {
 	if res, rest := a.router.base(path); res != nil {
 		return a.serveVerb(w, r, res, rest)
 	}
-	if allow := allowed(found, r); allow != "" {
+	refusal := headerOnly{} // of the mux: with the methods that it would allow, unless it does not know the path at all
+	found.ServeHTTP(refusal, r)
+	if allow := refusal.Header().Get("Allow"); allow != "" {
 		w.Header().Set("Allow", allow)
 		return &Error{Code: MethodNotAllowedError}
 	}
 	return &Error{Code: DoesNotExistError}
 }
 
-// allowed asks the mux's own handler for the methods that it would allow. Empty: the path is not known at all.
-func allowed(handler http.Handler, r *http.Request) string {
-	w := &headerOnly{header: http.Header{}}
-	handler.ServeHTTP(w, r)
-	return w.header.Get("Allow")
-}
-
 // headerOnly is a ResponseWriter that keeps nothing but the header.
-type headerOnly struct{ header http.Header }
+type headerOnly http.Header
 
-func (w *headerOnly) Header() http.Header         { return w.header }
-func (w *headerOnly) Write(p []byte) (int, error) { return len(p), nil }
-func (w *headerOnly) WriteHeader(int)             {}
+func (w headerOnly) Header() http.Header         { return http.Header(w) }
+func (w headerOnly) Write(p []byte) (int, error) { return len(p), nil }
+func (w headerOnly) WriteHeader(int)             {}
 
 // ServeHTTP checks who calls and calls the handler.
 func (t *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if x := exchangeFrom(r.Context()); x != nil {
-		x.route = t.pattern
-	}
+	exchangeFrom(r.Context()).route = t.pattern
 	if !t.public {
 		if err := t.app.admit(r, t.noTenant); err != nil {
 			fail(w, r, err)
@@ -337,15 +321,14 @@ func (a *App) serveNamed(w http.ResponseWriter, r *http.Request, rest string) er
 		return x.refused
 	}
 	segment, rest, _ := strings.Cut(rest, "/")
-	doctype, err := unescape(segment)
-	if err != nil || doctype == "" {
+	doctype, ok := unescape(segment)
+	if !ok || doctype == "" {
 		return &Error{Code: DoesNotExistError}
 	}
-	m := a.registry.lookup(doctype)
-	if res := a.router.resources[m]; m != nil && res != nil {
+	if res := a.router.resources[a.registry.lookup(doctype)]; res != nil {
 		return a.serveVerb(w, r, res, rest)
 	}
-	if name, err := documentName(rest); err == nil && name != "" {
+	if name, ok := documentName(rest); ok && name != "" {
 		return Errorf(DoesNotExistError, "%s %s not found", escapeHTML(doctype), escapeHTML(name))
 	}
 	return Errorf(DoesNotExistError, "DocType %s not found", escapeHTML(doctype))
@@ -354,8 +337,8 @@ func (a *App) serveNamed(w http.ResponseWriter, r *http.Request, rest string) er
 // serveVerb serves a request for a resource; rest is the escaped name of a document, or empty.
 func (a *App) serveVerb(w http.ResponseWriter, r *http.Request, res *resource, rest string) error {
 	x := exchangeFrom(r.Context())
-	name, err := documentName(rest)
-	if err != nil {
+	name, ok := documentName(rest)
+	if !ok {
 		return &Error{Code: DoesNotExistError}
 	}
 	x.route = res.route
@@ -393,25 +376,18 @@ func (a *App) serveVerb(w http.ResponseWriter, r *http.Request, res *resource, r
 
 // verb is what a method does with a document, or with all of them where name is empty; "" is nothing.
 func (res *resource) verb(method, name string) string {
-	switch method {
-	case http.MethodGet, http.MethodHead:
+	switch {
+	case method == http.MethodGet || method == http.MethodHead:
 		if name == "" && !bool(res.meta.IsSingle) {
 			return "list"
 		}
 		return "get"
-	case http.MethodPost:
-		if name == "" {
-			return "create"
-		}
-		return "update" // a method of the document
-	case http.MethodPut:
-		if name != "" {
-			return "update"
-		}
-	case http.MethodDelete:
-		if name != "" {
-			return "delete"
-		}
+	case method == http.MethodPost && name == "":
+		return "create"
+	case name != "" && (method == http.MethodPut || method == http.MethodPost): // POST is for a method of the document
+		return "update"
+	case name != "" && method == http.MethodDelete:
+		return "delete"
 	}
 	return ""
 }
@@ -429,15 +405,10 @@ func (res *resource) methods(name string) string {
 
 // documentName is the name that an escaped path ends with. Slashes are part of it, escaped or not; one slash at its end
 // is not.
-func documentName(rest string) (string, error) { return unescape(strings.TrimSuffix(rest, "/")) }
+func documentName(rest string) (name string, ok bool) { return unescape(strings.TrimSuffix(rest, "/")) }
 
 // unescape decodes a part of a path, which has to be UTF-8 without NULs, and not longer than any name can be.
-func unescape(part string) (string, error) {
+func unescape(part string) (s string, ok bool) {
 	s, err := url.PathUnescape(part)
-	if err != nil || len(s) > 4*140 || !utf8.ValidString(s) || strings.Contains(s, "\x00") {
-		return "", errNoName
-	}
-	return s, nil
+	return s, err == nil && len(s) <= 4*140 && utf8.ValidString(s) && !strings.Contains(s, "\x00")
 }
-
-var errNoName = errors.New("frappems: this can be no name")
