@@ -359,7 +359,7 @@ func FuzzPaths(f *testing.F) {
 	f.Fuzz(func(t *testing.T, method, path string) {
 		r, err := http.NewRequest(method, "http://host"+path, nil)
 		if err != nil {
-			t.Skip()
+			return
 		}
 		r.Header.Set("Authorization", "token a:secret-a")
 		w := httptest.NewRecorder()
