@@ -27,7 +27,7 @@ func JSON[In, Out any](f func(ctx context.Context, in In) (Out, error)) http.Han
 	if f == nil {
 		return nil
 	}
-	return typed{reflect.TypeFor[In](), func(w http.ResponseWriter, r *http.Request) error {
+	return typed{reflect.TypeFor[In](), reflect.TypeFor[Out](), func(w http.ResponseWriter, r *http.Request) error {
 		var in In
 		if err := decodeInput(r, &in); err != nil {
 			return err
@@ -46,9 +46,10 @@ func JSON[In, Out any](f func(ctx context.Context, in In) (Out, error)) http.Han
 	}}
 }
 
-// typed is the handler that JSON makes, with the type of its input.
+// typed is the handler that JSON makes, with the types of its input, against which wildcards are checked when it is
+// registered, and of its output: together they describe the route.
 type typed struct {
-	in reflect.Type
+	in, out reflect.Type
 	HandlerFunc
 }
 
