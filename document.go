@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -68,6 +69,11 @@ func (m *meta) tableOf(field string) int {
 		}
 	}
 	return -1
+}
+
+// tableWith gives the place of the first table field with rows of a child DocType, or -1.
+func (m *meta) tableWith(child *meta) int {
+	return slices.IndexFunc(m.tables, func(t tableField) bool { return t.child == child })
 }
 
 // assign sets a field from JSON; what the DocType does not have is passed over, as Frappe does.

@@ -347,3 +347,38 @@ func TestPermissionUsersDiffer(t *testing.T) {
 		}
 	}
 }
+
+// TestPermissionListRows: rows of a child table are listed with the DocType that they are part of, and only those of documents
+// and table fields that the user may read.
+func TestPermissionListRows(t *testing.T) {
+	s := newShop(t)
+	for _, tenant := range []string{"acme", "globex"} {
+		for _, item := range []string{"Bolt", "Nut", "Screw"} {
+			s.create("manager@"+tenant, "Item", fmt.Sprintf(`{"name": %q}`, item))
+		}
+		s.create("manager@"+tenant, "Customer", `{"customer_name": "Ada"}`, `{"customer_name": "Bea"}`)
+	}
+	s.create("manager@acme", "Order", `{"customer": "Ada", "items": [{"item": "Bolt"}], "hidden": [{"item": "Nut", "cost": 5}]}`, `{"customer": "Bea", "items": [{"item": "Screw"}]}`)
+	s.create("manager@globex", "Order", `{"customer": "Ada", "items": [{"item": "Bolt", "note": "of globex"}]}`)
+	for user, items := range map[string]string{"manager@acme": "Bolt Nut Screw", "clerk@acme": "Bolt Screw", "seller@acme": "Bolt Nut", "packer@acme": "Bolt", "admin@acme": "Bolt Nut Screw",
+		"manager@globex": "Bolt"} {
+		got := s.list(user, "Order Line", "parent", "Order", "fields", `["item as name"]`, "order_by", "item")
+		if got.status != 200 || got.names(t) != items {
+			t.Errorf("%s: got %d %s, want %s", user, got.status, got.body, items)
+		}
+	}
+	for _, user := range []string{"viewer@acme", "stranger@acme", ""} {
+		s.list(user, "Order Line", "parent", "Order").want(t, 403, "PermissionError")
+	}
+	for _, user := range []string{"manager@acme", "admin@acme"} {
+		s.list(user, "Order Line", "parent", "Customer").want(t, 403, "PermissionError")
+		s.list(user, "Order Line", "parent", "Nothing").want(t, 403, "PermissionError")
+	}
+	s.list("manager@acme", "Order Line").want(t, 403, "PermissionError")
+	if got := s.list("admin@acme", "Order Line", "fields", `["item as name"]`, "order_by", "item"); got.names(t) != "Bolt Nut Screw" {
+		t.Errorf("Administrator: %s", got.body)
+	}
+	s.list("clerk@acme", "Order Line", "parent", "Order", "filters", `{"cost": [">", 1]}`).want(t, 417, "DataError")
+	s.list("clerk@acme", "Order Line", "parent", "Order", "filters", `[["Order", "total", ">", -1]]`).want(t, 417, "DataError")
+	s.send("manager@acme", "POST", docPath("Order Line"), `{"item": "Bolt"}`).want(t, 404, "DoesNotExistError")
+}

@@ -21,7 +21,8 @@ type queryBuilder struct {
 	query   store.Query
 	sources []source // of the joins
 	output  []column
-	dropped bool // a field was asked for that the user may not read
+	dropped bool         // a field was asked for that the user may not read
+	parent  []store.Cond // of a list of rows: that they are those of documents that the user may read
 
 	conditions, values int
 }
@@ -55,6 +56,35 @@ type column struct {
 func (db *DB) newQuery(ctx context.Context, m *meta) *queryBuilder {
 	return &queryBuilder{ctx: ctx, db: db, meta: m, access: db.accessTo(m), now: db.app.now(),
 		query: store.Query{Tenant: db.tenant, From: m.table}}
+}
+
+// confineRows confines a list of rows to those of documents that the user may read, in tables that the user may read, and
+// gives the rows the rights of their documents. Of several DocTypes, which only Administrator may ask for, it is every row.
+func (b *queryBuilder) confineRows(parents []*meta) {
+	types := store.Cond{Op: store.OpIn, Expr: b.meta.expr("parenttype")}
+	for _, p := range parents {
+		types.Values = append(types.Values, p.Name)
+	}
+	if b.parent = []store.Cond{types}; len(parents) > 1 {
+		return
+	}
+	parent := parents[0]
+	documents := b.db.accessTo(parent)
+	rows := *documents
+	rows.meta = b.meta
+	rows.always |= rows.own & mayRead // whose documents they are is a condition of the join
+	b.access = &rows
+	name := parent.slots[slotName]
+	b.query.Joins = append(b.query.Joins, store.Join{Table: parent.table, Column: name.column, Outer: b.meta.expr("parent"),
+		Where: simplified(store.Cond{Op: store.OpAnd, Conds: documents.conditions(0)})})
+	b.sources = append(b.sources, source{meta: parent, access: documents, link: len(b.meta.slots)}) // a slot that no link has
+	fields := store.Cond{Op: store.OpIn, Expr: b.meta.expr("parentfield")}
+	for _, t := range parent.tables {
+		if t.child == b.meta && documents.readsLevel(int(t.field.Permlevel)) {
+			fields.Values = append(fields.Values, t.field.Fieldname)
+		}
+	}
+	b.parent = append(b.parent, store.Cond{Op: store.OpIsNotNull, Expr: store.Expr{Source: 1, Column: name.column}}, fields)
 }
 
 func notPermitted(field string) error {

@@ -247,7 +247,7 @@ func TestQueryNames(t *testing.T) {
 		s.send("manager@acme", "DELETE", escaped, "").want(t, 202, `{"data":"ok"}`)
 		s.send("manager@acme", "GET", escaped, "").want(t, 404, "DoesNotExistError")
 	}
-	for _, path := range []string{"Order%20Line/x", "order-line", "Sales%20Order", "item%2Fx", "items"} {
+	for _, path := range []string{"Order%20Line/x", "order-line/x", "Sales%20Order", "item%2Fx", "items"} {
 		s.send("manager@acme", "GET", "/api/resource/"+path, "").want(t, 404, "DoesNotExistError")
 	}
 	for _, path := range []string{"settings", "settings/", "Settings/Settings", "settings/Settings"} {

@@ -31,7 +31,7 @@ func (a *App) serveResource(w http.ResponseWriter, r *http.Request, res *resourc
 	}
 	switch {
 	case verb == "list":
-		return a.serveList(w, r, db, m)
+		return a.serveList(w, r, db, m, nil)
 	case verb == "get":
 		return a.serveGet(w, r, db, m, name)
 	case verb == "create":
@@ -212,13 +212,14 @@ type listArgs struct {
 	orderBy, groupBy           string
 	start, limit               int // limit 0: all
 	asDict                     bool
+	parents                    []*meta // of a list of rows of a child table
 }
 
 // listParameters are those that Frappe knows. Some change nothing here: distinct (which v15 ignores, too), debug, parent.
 var listParameters = []string{"fields", "filters", "or_filters", "order_by", "group_by", "limit", "limit_start",
 	"limit_page_length", "as_dict", "distinct", "debug", "parent", "doctype", "cmd", "expand"}
 
-func (a *App) serveList(w http.ResponseWriter, r *http.Request, db *DB, m *meta) error {
+func (a *App) serveList(w http.ResponseWriter, r *http.Request, db *DB, m *meta, parents []*meta) error {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return Errorf(ValidationError, "The query string cannot be read: %s", escapeHTML(err.Error()))
@@ -227,6 +228,7 @@ func (a *App) serveList(w http.ResponseWriter, r *http.Request, db *DB, m *meta)
 	if err != nil {
 		return err
 	}
+	args.parents = parents
 	b, err := db.list(r.Context(), m, args)
 	if err != nil {
 		return err
@@ -243,6 +245,37 @@ func (a *App) serveList(w http.ResponseWriter, r *http.Request, db *DB, m *meta)
 		return nil
 	}
 	return sendJSON(w, http.StatusOK, out)
+}
+
+// parentsOf are the DocTypes that are served and have rows of a child table.
+func (a *App) parentsOf(m *meta) []*meta {
+	var parents []*meta
+	for parent, res := range a.router.resources {
+		if m != nil && parent.tableWith(m) >= 0 && res.allows("list") {
+			parents = append(parents, parent)
+		}
+	}
+	return parents
+}
+
+// serveRows answers with a list of rows of a child table. The parameter parent names the DocType whose documents they are part
+// of: who may read these may list their rows. Administrator may leave it out.
+func (a *App) serveRows(w http.ResponseWriter, r *http.Request, m *meta, parents []*meta) error {
+	user, named := UserFrom(r.Context()), r.URL.Query().Get("parent")
+	if named != "" {
+		parents = slices.DeleteFunc(parents, func(p *meta) bool { return p != a.registry.lookup(named) })
+	}
+	if len(parents) == 0 || named == "" && user.Name != administratorName {
+		return Errorf(PermissionError, "Rows of %s are listed with the parameter parent: the DocType that they are part of", bold(m.Name))
+	}
+	if acc := accessTo(user, parents[0]); !acc.ever(mayRead) {
+		return acc.denied(mayRead, "")
+	}
+	db, err := a.DB(r.Context())
+	if err != nil {
+		return err
+	}
+	return a.serveList(w, r, db, m, parents)
 }
 
 // readListArgs reads the parameters of a list. What cannot be used is refused: a client that gets other rows than it asked
@@ -339,13 +372,16 @@ func (db *DB) list(ctx context.Context, m *meta, args listArgs) (*queryBuilder, 
 		return nil, Errorf(ValidationError, "%s is a single document, there is no list of it", bold(m.Name))
 	}
 	b := db.newQuery(ctx, m)
+	if len(args.parents) > 0 {
+		b.confineRows(args.parents)
+	}
 	if err := b.access.checkList(); err != nil {
 		return nil, err
 	}
 	if err := b.addListFields(args.fields); err != nil || len(b.output) == 0 {
 		return nil, err
 	}
-	where := b.access.conditions(0)
+	where := append(b.access.conditions(0), b.parent...)
 	for _, f := range []struct {
 		raw json.RawMessage
 		op  store.Op

@@ -325,8 +325,14 @@ func (a *App) serveNamed(w http.ResponseWriter, r *http.Request, rest string) er
 	if !ok || doctype == "" {
 		return &Error{Code: DoesNotExistError}
 	}
-	if res := a.router.resources[a.registry.lookup(doctype)]; res != nil {
+	m := a.registry.lookup(doctype)
+	if res := a.router.resources[m]; res != nil {
 		return a.serveVerb(w, r, res, rest)
+	}
+	if isRead := r.Method == http.MethodGet || r.Method == http.MethodHead; isRead && rest == "" {
+		if parents := a.parentsOf(m); len(parents) > 0 {
+			return a.serveRows(w, r, m, parents)
+		}
 	}
 	if name, ok := documentName(rest); ok && name != "" {
 		return Errorf(DoesNotExistError, "%s %s not found", escapeHTML(doctype), escapeHTML(name))
