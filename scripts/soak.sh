@@ -4,7 +4,7 @@
 need_go
 need_cc
 failed=0
-FUZZTIME=${FUZZTIME:-60s} scripts/fuzz.sh || failed=1
+FUZZTIME=${FUZZTIME:-30s} scripts/fuzz.sh || failed=1
 CRASHES=${CRASHES:-10} # times that each of these tests runs
 dirs=$(grep -rl --include='*_test.go' '^func TestCrash' . | xargs -r dirname | sort -u)
 [ -n "$dirs" ] || fail "No test of killed writers was found."
