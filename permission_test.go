@@ -382,3 +382,16 @@ func TestPermissionListRows(t *testing.T) {
 	s.list("clerk@acme", "Order Line", "parent", "Order", "filters", `[["Order", "total", ">", -1]]`).want(t, 417, "DataError")
 	s.send("manager@acme", "POST", docPath("Order Line"), `{"item": "Bolt"}`).want(t, 404, "DoesNotExistError")
 }
+
+// TestPermissionListRowsSelect: who may only select documents does not list their rows, also where the user reads some.
+func TestPermissionListRowsSelect(t *testing.T) {
+	s := newService(t, `[{"doctype": "DocType", "name": "Cell", "istable": 1, "fields": [{"fieldname": "secret", "fieldtype": "Data"}]},
+		{"doctype": "DocType", "name": "Sheet", "autoname": "prompt", "fields": [{"fieldname": "cells", "fieldtype": "Table", "options": "Cell"}], "permissions": [
+		{"role": "Manager", "read": 1, "write": 1, "create": 1}, {"role": "Viewer", "select": 1}, {"role": "Maker", "if_owner": 1, "read": 1, "write": 1, "create": 1}]}]`, []string{"Sheet"})
+	s.create("manager@acme", "Sheet", `{"name": "A", "cells": [{"secret": "of the manager"}]}`)
+	s.create("maker@acme", "Sheet", `{"name": "B", "cells": [{"secret": "of the maker"}]}`)
+	s.list("maker@acme", "Cell", "parent", "Sheet", "fields", `["secret"]`).want(t, 200, `{"data":[{"secret":"of the maker"}]}`)
+	for _, user := range []string{"viewer@acme", "peeker@acme"} {
+		s.list(user, "Cell", "parent", "Sheet", "fields", `["secret"]`).want(t, 403, "PermissionError")
+	}
+}
