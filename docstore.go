@@ -398,7 +398,7 @@ func (db *DB) singleChanges(d *Doc) ([]store.Mutation, error) {
 
 // writeDeleted removes a document, its rows and its passwords, and keeps a copy of it as Frappe does.
 func (db *DB) writeDeleted(ctx context.Context, d *Doc) error {
-	copied := string(d.appendDoc(nil, docView{levels: func(int) bool { return true }}))
+	copied := string(d.appendDoc(nil, func(int) bool { return true }))
 	deleted := db.app.now().Format(timestampLayout) + " " + randomName()
 	writes := []store.Mutation{{Kind: store.InsertRows, Tenant: db.tenant, Table: deletedTable, Columns: deletedTable.Columns,
 		Rows: [][]any{{d.meta.Name, d.Name(), deleted, copied}}}}

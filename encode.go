@@ -115,15 +115,9 @@ func appendFloat(out []byte, f float64) []byte {
 	return out
 }
 
-// docView says which of a document's values its reader may see.
-type docView struct {
-	levels func(level int) bool
-	nulls  bool // also values that are null: /api/resource leaves them out
-}
-
-// appendDoc writes a document with its rows. Values of a permlevel that the user may not read are left out, or 0 in a
-// Check or Int field, as Frappe has it.
-func (d *Doc) appendDoc(out []byte, view docView) []byte {
+// appendDoc writes a document with its rows, without what is null, as /api/resource has it. Values of a permlevel that the
+// user may not read are left out, or 0 in a Check or Int field, as Frappe has it.
+func (d *Doc) appendDoc(out []byte, levels func(level int) bool) []byte {
 	out = append(out, '{')
 	for i := range d.meta.slots {
 		s := &d.meta.slots[i]
@@ -132,18 +126,18 @@ func (d *Doc) appendDoc(out []byte, view docView) []byte {
 		}
 		v := d.values[i]
 		if s.field != nil {
-			if !view.levels(s.level()) {
+			if !levels(s.level()) {
 				v = nil
 			}
 			v = shownValue(s.field, v)
 		}
-		if v != nil || view.nulls {
+		if v != nil {
 			out = append(appendValue(append(out, s.key...), v), ',')
 		}
 	}
 	out = append(append(out, `"doctype":`...), jsonText(d.meta.Name)...)
 	for i, t := range d.meta.tables {
-		if !view.levels(int(t.field.Permlevel)) {
+		if !levels(int(t.field.Permlevel)) {
 			continue
 		}
 		out = append(append(append(out, ','), t.key...), '[')
@@ -151,7 +145,7 @@ func (d *Doc) appendDoc(out []byte, view docView) []byte {
 			if n > 0 {
 				out = append(out, ',')
 			}
-			out = row.appendDoc(out, view)
+			out = row.appendDoc(out, levels)
 		}
 		out = append(out, ']')
 	}

@@ -220,11 +220,11 @@ func (db *DB) targetQuery(m *meta, part int, names, fields []string, offset, wid
 	for i := range width {
 		e := store.Expr{Func: store.FuncLiteral}
 		if at := i - offset; at >= 0 && at < len(fields) {
-			e = store.Expr{Column: m.slots[m.slotOf[fields[at]]].column}
+			e = m.expr(fields[at])
 		}
 		q.Columns = append(q.Columns, e)
 	}
-	q.Where = store.Cond{Op: store.OpIn, Expr: store.Expr{Column: m.slots[slotName].column}, Values: names}
+	q.Where = compare(store.OpIn, m.expr("name"), names...)
 	return q
 }
 

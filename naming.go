@@ -18,7 +18,6 @@ import (
 type names struct {
 	ctx context.Context
 	db  *DB
-	tx  store.Tx
 	now time.Time
 }
 
@@ -166,7 +165,7 @@ func (n *names) number(prefix string, digits int) (string, error) {
 }
 
 func (n *names) next(key string, count int) (int64, error) {
-	return n.tx.Next(n.ctx, store.Counter{Tenant: n.db.tenant, Table: counterTable, Name: key}, count)
+	return n.db.tx.Next(n.ctx, store.Counter{Tenant: n.db.tenant, Table: counterTable, Name: key}, count)
 }
 
 // part is the text that one part of a pattern stands for.
@@ -289,7 +288,7 @@ func (n *names) giveBack(d *Doc) error {
 	}
 	prefix, number := name[:cut], toInt(name[cut:])
 	current := counterTable.Column("current")
-	_, err := n.tx.Write(n.ctx, store.Mutation{Kind: store.UpdateRows, Tenant: n.db.tenant, Table: counterTable, Columns: []*store.Column{current},
+	_, err := n.db.tx.Write(n.ctx, store.Mutation{Kind: store.UpdateRows, Tenant: n.db.tenant, Table: counterTable, Columns: []*store.Column{current},
 		Rows: [][]any{{strconv.FormatInt(number-1, 10)}},
 		Where: store.Cond{Op: store.OpAnd, Conds: []store.Cond{
 			compare(store.OpEqual, store.Expr{Column: counterTable.Column("name")}, prefix),

@@ -205,11 +205,10 @@ func (b *queryBuilder) joinChild(m *meta) (int, error) {
 	case readable == nil:
 		return 0, notPermitted(known[0])
 	}
-	column := func(name string) store.Expr { return store.Expr{Column: m.slots[m.slotOf[name]].column} }
 	b.query.Joins = append(b.query.Joins, store.Join{
-		Table: m.table, Column: column("parent").Column, Outer: store.Expr{Column: b.meta.slots[slotName].column},
-		Where: store.Cond{Op: store.OpAnd, Conds: []store.Cond{{Op: store.OpEqual, Expr: column("parenttype"), Values: []string{b.meta.Name}},
-			{Op: store.OpIn, Expr: column("parentfield"), Values: readable}}},
+		Table: m.table, Column: m.expr("parent").Column, Outer: b.meta.expr("name"),
+		Where: store.Cond{Op: store.OpAnd, Conds: []store.Cond{compare(store.OpEqual, m.expr("parenttype"), b.meta.Name),
+			compare(store.OpIn, m.expr("parentfield"), readable...)}},
 	})
 	b.sources = append(b.sources, source{meta: m, access: b.access, link: -1})
 	return len(b.sources), nil

@@ -62,7 +62,7 @@ func (db *DB) sendDoc(w http.ResponseWriter, d *Doc) error {
 	if !d.isNew && !a.allows(mayRead, toText(d.values[slotOwner])) {
 		levels = func(int) bool { return false }
 	}
-	out := d.appendDoc([]byte(`{"data":`), docView{levels: levels})
+	out := d.appendDoc([]byte(`{"data":`), levels)
 	return sendJSON(w, http.StatusOK, append(out, '}'))
 }
 
@@ -82,14 +82,7 @@ func (a *App) serveCreate(w http.ResponseWriter, r *http.Request, db *DB, m *met
 	if err != nil {
 		return err
 	}
-	var d *Doc
-	err = db.Tx(r.Context(), func(db *DB) error {
-		d = newDoc(m)
-		if err := d.assignAll(values); err != nil {
-			return err
-		}
-		return db.insert(r.Context(), d)
-	})
+	d, err := db.create(r.Context(), m, values)
 	if err != nil {
 		return err
 	}

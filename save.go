@@ -34,7 +34,7 @@ func (db *DB) insert(ctx context.Context, d *Doc) error {
 	if err := a.checkDoc(mayCreate, d); err != nil && a.restrictedBesidesName(d) {
 		return err
 	}
-	n := &names{ctx: ctx, db: db, tx: db.tx, now: now}
+	n := &names{ctx: ctx, db: db, now: now}
 	if err := n.setName(d); err != nil {
 		return err
 	}
@@ -228,7 +228,7 @@ func (db *DB) save(ctx context.Context, d *Doc) error {
 // adoptRows tells rows that were there from new ones. A row that names another document's is refused: it would be taken
 // away from it.
 func (db *DB) adoptRows(ctx context.Context, d *Doc) error {
-	n := &names{ctx: ctx, db: db, tx: db.tx, now: db.app.now()}
+	n := &names{ctx: ctx, db: db, now: db.app.now()}
 	for i, t := range d.meta.tables {
 		stored := map[string]*Doc{}
 		for _, row := range d.before.rows[i] {
@@ -274,7 +274,7 @@ func (db *DB) delete(ctx context.Context, m *meta, name string) error {
 	if err := db.checkNotLinked(ctx, d, false); err != nil {
 		return err
 	}
-	n := &names{ctx: ctx, db: db, tx: db.tx, now: db.app.now()}
+	n := &names{ctx: ctx, db: db, now: db.app.now()}
 	if err := n.giveBack(d); err != nil {
 		return err
 	}

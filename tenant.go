@@ -134,7 +134,7 @@ func (db *DB) values(ctx context.Context, m *meta, name string, fields ...string
 	}
 	q := &store.Query{Tenant: db.tenant, From: m.table, Where: where, Limit: 1}
 	for _, f := range fields {
-		q.Columns = append(q.Columns, store.Expr{Column: m.slots[m.slotOf[f]].column})
+		q.Columns = append(q.Columns, m.expr(f))
 	}
 	rows, err := db.texts(ctx, q)
 	if err != nil || len(rows) == 0 {
@@ -187,7 +187,11 @@ func (db *DB) Insert(ctx context.Context, doctype string, fields map[string]any)
 			return nil, Errorf(ValidationError, "The value for %s cannot be kept: %v", bold(name), err)
 		}
 	}
-	var d *Doc
+	return db.create(ctx, m, values)
+}
+
+// create makes a document of the values that a client or a program sent.
+func (db *DB) create(ctx context.Context, m *meta, values map[string]json.RawMessage) (d *Doc, err error) {
 	err = db.Tx(ctx, func(db *DB) error {
 		d = newDoc(m)
 		if err := d.assignAll(values); err != nil {
