@@ -140,7 +140,7 @@ var (
 	sqlToken = regexp.MustCompile("^(?:`(?:[^`]|``)*`|[A-Za-z_][A-Za-z0-9_]*|[0-9]+|<>|<=|>=|''|[?(),.*=<>]| +)")
 	sqlAlias = regexp.MustCompile(`^t[0-9]+$`)
 	// sqlWords is every word that a statement may have beside the names of tables, columns and aliases.
-	sqlWords = strings.Fields(`SELECT DISTINCT FROM AS LEFT JOIN ON WHERE AND OR NOT EXISTS IN IS NULL LIKE ESCAPE BETWEEN GROUP
+	sqlWords = strings.Fields(`SELECT DISTINCT FROM AS LEFT JOIN ON WHERE AND OR NOT EXISTS IN IS NULL LIKE BETWEEN GROUP
 		ORDER BY DESC LIMIT OFFSET UNION ALL COUNT SUM AVG MIN MAX INSERT INTO VALUES UPDATE SET DELETE DUPLICATE KEY RETURNING
 		SAVEPOINT ROLLBACK TO RELEASE frappems_rows CAST CHAR`)
 )

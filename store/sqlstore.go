@@ -22,8 +22,10 @@ type Dialect struct {
 	Quote byte
 	// MaxValues is how many values one statement can bind; inserts of more rows are split. 0 is 32,766.
 	MaxValues int
-	// Escapes says that a backslash within a literal stands for something else and is doubled.
+	// Escapes says that a backslash within a literal or a LIKE pattern stands for something else and is doubled.
 	Escapes bool
+	// TextForms says that the driver gives every value in the text form of its column, see [ColumnType].
+	TextForms bool
 	// Exact is appended to a comparison of texts that is to be byte by byte.
 	Exact string
 	// Locks is appended to a query, by its Lock. "" locks nothing.
@@ -50,8 +52,10 @@ type Dialect struct {
 
 	// Bind returns what a value is bound as; nil binds its text form.
 	Bind func(c *Column, text string) (any, error)
+	// Operands is the SQL, with one ?, of a value that is compared with a column, by the column's type. "" is ?.
+	Operands [TypeTime + 1]string
 	// Like returns a condition with one placeholder for the pattern, in which nothing escapes % and _. The first argument
-	// is the column's SQL. nil is: column LIKE ? ESCAPE ''.
+	// is the column's SQL. nil is: column LIKE ?.
 	Like func(column string, c *Column) string
 	// Aggregate returns the SQL of Sum or Avg. nil is: SUM(column), AVG(column).
 	Aggregate func(f Func, column string, c *Column) string

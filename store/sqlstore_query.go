@@ -43,6 +43,18 @@ func (b *sqlBuilder) value(c *Column, text string) {
 	b.bind(v)
 }
 
+// operand binds a value that is compared with a column.
+func (b *sqlBuilder) operand(c *Column, text string) {
+	before, after, cast := strings.Cut(b.d.Operands[c.Type], "?")
+	if !cast {
+		b.value(c, text)
+		return
+	}
+	b.add(before)
+	b.value(c, text)
+	b.add(after)
+}
+
 // quoted returns an identifier as SQL.
 func (d *Dialect) quoted(name string) string {
 	text := make([]byte, 0, len(name)+2)
@@ -106,7 +118,7 @@ func (b *sqlBuilder) query(q *Query) (extra int) {
 	for _, part := range parts {
 		keys += part.keys()
 	}
-	place := &sqlPlace{behind: keys}
+	place := &sqlPlace{behind: keys, mixed: b.mixed(parts)}
 	for i, part := range parts {
 		if i > 0 {
 			b.add(" UNION ALL ")
@@ -131,8 +143,30 @@ func (b *sqlBuilder) query(q *Query) (extra int) {
 	return keys + 1
 }
 
-// sqlPlace is a part's place in a union, and how many keys other parts have before and behind its own.
-type sqlPlace struct{ part, before, behind int }
+// sqlPlace is a part's place in a union, how many keys other parts have before and behind its own, and which columns the
+// parts have of different types.
+type sqlPlace struct {
+	part, before, behind int
+	mixed                []bool
+}
+
+// mixed says which columns of a union are to be made text, since the database would make their values one type.
+func (b *sqlBuilder) mixed(parts []*Query) []bool {
+	if !b.d.TextForms {
+		return nil
+	}
+	mixed := make([]bool, len(parts[0].Columns))
+	for i := range mixed {
+		var first *Column
+		for _, part := range parts {
+			if c := part.Columns[i].printed(); c != nil && c != literalColumn {
+				mixed[i] = mixed[i] || first != nil && c.Type != first.Type
+				first = c
+			}
+		}
+	}
+	return mixed
+}
 
 // keys returns how many columns give a row its place.
 func (q *Query) keys() int {
@@ -173,7 +207,11 @@ func (b *sqlBuilder) part(q *Query, place *sqlPlace) {
 		}
 		b.add(strings.Repeat("NULL, ", place.behind))
 	}
-	b.list(s, q.Columns)
+	if place != nil && place.mixed != nil {
+		b.listAsText(s, q.Columns, place.mixed)
+	} else {
+		b.list(s, q.Columns)
+	}
 	if q.From != nil {
 		b.from(q, s)
 		b.group(s)
@@ -309,6 +347,20 @@ func (b *sqlBuilder) list(s *sqlScope, exprs []Expr) {
 	for i, e := range exprs {
 		b.comma(i)
 		b.expr(s, e)
+	}
+}
+
+// listAsText is list, with some columns made text.
+func (b *sqlBuilder) listAsText(s *sqlScope, exprs []Expr, asText []bool) {
+	for i, e := range exprs {
+		b.comma(i)
+		if !asText[i] {
+			b.expr(s, e)
+			continue
+		}
+		b.add("CAST(")
+		b.expr(s, e)
+		b.add(" AS CHAR)")
 	}
 }
 
@@ -449,9 +501,9 @@ func (b *sqlBuilder) comparison(c *Cond, name string, values []string) {
 		b.in(c, name, values)
 	case OpBetween:
 		b.add(name, " BETWEEN ")
-		b.value(column, values[0])
+		b.operand(column, values[0])
 		b.add(" AND ")
-		b.value(column, values[1])
+		b.operand(column, values[1])
 	default:
 		operator, ok := sqlOperators[c.Op]
 		if !ok {
@@ -459,17 +511,20 @@ func (b *sqlBuilder) comparison(c *Cond, name string, values []string) {
 			return
 		}
 		b.add(name, operator)
-		b.value(column, values[0])
+		b.operand(column, values[0])
 	}
 }
 
 func (b *sqlBuilder) like(c *Cond, name, pattern string) {
-	test := name + " LIKE ? ESCAPE ''"
+	test := name + " LIKE ?"
 	if b.d.Like != nil {
 		test = b.d.Like(name, c.Expr.Column)
 	}
 	if c.Op == OpNotLike {
 		test = "NOT (" + test + ")"
+	}
+	if b.d.Escapes {
+		pattern = strings.ReplaceAll(pattern, `\`, `\\`)
 	}
 	b.add(test)
 	b.args = append(b.args, pattern)
@@ -490,7 +545,7 @@ func (b *sqlBuilder) in(c *Cond, name string, values []string) {
 	}
 	for i, v := range values {
 		b.comma(i)
-		b.value(c.Expr.Column, v)
+		b.operand(c.Expr.Column, v)
 	}
 	b.add(")")
 }

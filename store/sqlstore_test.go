@@ -86,7 +86,7 @@ func TestStatements(t *testing.T) {
 	}
 	condition := func(alias, sub string) string {
 		name := alias + ".`name`"
-		return "(((" + name + " = ? OR " + name + " LIKE ? ESCAPE '') OR (" + name + " BETWEEN ? AND ? OR " + name + " NOT IN (?, ?))) AND NOT EXISTS (SELECT 1 FROM " +
+		return "(((" + name + " = ? OR " + name + " LIKE ?) OR (" + name + " BETWEEN ? AND ? OR " + name + " NOT IN (?, ?))) AND NOT EXISTS (SELECT 1 FROM " +
 			"`tab``Order` AS " + sub + " WHERE " + sub + ".`tenant_id` = ? AND " + sub + ".`name` = " + name + " AND " + sub + ".`name` > ?))"
 	}
 	want := []string{
