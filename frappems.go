@@ -144,13 +144,14 @@ const (
 // App is one service. Registration (Resource, Handle, Public, Use) is for one goroutine, before Start; its mistakes
 // panic and name the lines of the program. Everything else may be called concurrently.
 type App struct {
-	config   Config
-	registry *registry
-	store    store.Store
-	log      *slog.Logger
-	guest    *User
-	origins  *http.CrossOriginProtection
-	router   router
+	config    Config
+	registry  *registry
+	store     store.Store
+	log       *slog.Logger
+	guest     *User
+	origins   *http.CrossOriginProtection
+	router    router
+	lifecycle lifecycle
 
 	mu       sync.RWMutex // guards what follows
 	phase    phase
