@@ -1,6 +1,7 @@
 package frappems
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/aes"
@@ -9,6 +10,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/frappems/frappems/store"
@@ -20,11 +22,145 @@ func notFound(m *meta, name string) error {
 	return Errorf(DoesNotExistError, "%s %s not found", escapeHTML(m.Name), escapeHTML(name))
 }
 
-// errTorn: parent and rows of a document that was read outside a transaction are of two moments.
-var errTorn = errors.New("frappems: the document changed while it was read")
+// stored is a document as a store gives it: the text forms of its values by slot, nil for NULL, and those of its rows by table
+// field.
+type stored struct {
+	meta   *meta
+	values [][]byte
+	rows   [][][][]byte
+}
 
-// load reads a document with its rows. Outside a transaction these are statements of their own, so the second carries
-// the parent's timestamp, and what does not fit together is read again, at last with a lock that keeps writers out.
+// layout is how a document is read with its rows in one statement, so that all of it is of one moment: a union of its own
+// row and those of its tables. Slots of the same type share a column.
+type layout struct {
+	columns [][]store.Expr // by part: the document, then each table; the first column is the part's number
+	at      [][]int        // by part and slot: which column
+}
+
+func newLayout(m *meta) *layout {
+	parts := []*meta{m}
+	for _, t := range m.tables {
+		parts = append(parts, t.child)
+	}
+	l := &layout{at: make([][]int, len(parts))}
+	types := []store.ColumnType{store.TypeASCII}
+	for p, part := range parts {
+		taken := make([]bool, len(types), len(types)+len(part.slots))
+		taken[0] = true
+		for i := range part.slots {
+			typ := part.slots[i].column.Type
+			at := slices.IndexFunc(types, func(t store.ColumnType) bool { return t == typ })
+			for at >= 0 && at < len(types) && (taken[at] || types[at] != typ) {
+				at++
+			}
+			if at < 0 || at == len(types) {
+				at, types, taken = len(types), append(types, typ), append(taken, false)
+			}
+			taken[at] = true
+			l.at[p] = append(l.at[p], at)
+		}
+	}
+	for p, part := range parts {
+		number := strconv.Itoa(p)
+		columns := make([]store.Expr, len(types))
+		for i := range columns {
+			columns[i].Func = store.FuncLiteral
+		}
+		columns[0].Text = &number
+		for i, at := range l.at[p] {
+			columns[at] = part.slots[i].expr()
+		}
+		l.columns = append(l.columns, columns)
+	}
+	return l
+}
+
+// read reads a document as it was at one moment.
+func (db *DB) read(ctx context.Context, m *meta, name string) (*stored, error) {
+	where, ok := m.named(name)
+	if !ok {
+		return nil, notFound(m, name)
+	}
+	parts := append([]*store.Query{{From: m.table, Columns: m.layout.columns[0], Where: where}}, m.rowParts(name)...)
+	s, err := db.readParts(ctx, m, parts)
+	if err == nil && s.values == nil {
+		err = notFound(m, name)
+	}
+	return s, err
+}
+
+// rowParts are the parts of a document's layout that read its rows.
+func (m *meta) rowParts(name string) []*store.Query {
+	parts := make([]*store.Query, len(m.tables))
+	for i := range m.tables {
+		parts[i] = &store.Query{From: m.tables[i].child.table, Columns: m.layout.columns[i+1], Where: m.tables[i].rowsOf(m, name)}
+	}
+	return parts
+}
+
+// readParts runs parts of a layout as one statement.
+func (db *DB) readParts(ctx context.Context, m *meta, parts []*store.Query) (*stored, error) {
+	s := &stored{meta: m, rows: make([][][][]byte, len(m.tables))}
+	if len(parts) == 0 {
+		return s, nil
+	}
+	for _, part := range parts {
+		part.Tenant = db.tenant
+	}
+	parts[0].Union, parts[0].AnyOrder = parts[1:], true
+	err := db.each(ctx, parts[0], func(row [][]byte) error {
+		part, _ := strconv.Atoi(string(row[0]))
+		values := m.layout.pick(part, row)
+		if part == 0 {
+			s.values = values
+		} else {
+			s.rows[part-1] = append(s.rows[part-1], values)
+		}
+		return nil
+	})
+	for _, rows := range s.rows {
+		slices.SortFunc(rows, func(a, b [][]byte) int {
+			place := func(row [][]byte) int { n, _ := strconv.Atoi(string(row[slotIdx])); return n }
+			return cmp.Or(cmp.Compare(place(a), place(b)), bytes.Compare(a[slotName], b[slotName]))
+		})
+	}
+	return s, err
+}
+
+// pick copies the values of a part out of a row, by slot.
+func (l *layout) pick(part int, row [][]byte) [][]byte {
+	size := 0
+	for _, v := range row {
+		size += len(v)
+	}
+	values, buffer := make([][]byte, len(l.at[part])), make([]byte, 0, size)
+	for i, at := range l.at[part] {
+		if v := row[at]; v != nil {
+			start := len(buffer)
+			buffer = append(buffer, v...)
+			values[i] = buffer[start:len(buffer):len(buffer)]
+		}
+	}
+	return values
+}
+
+// doc makes a document of what the store gave.
+func (s *stored) doc() *Doc {
+	d := s.meta.read(s.values)
+	d.setStoredRows(s.rows)
+	return d
+}
+
+func (d *Doc) setStoredRows(rows [][][][]byte) {
+	for i, t := range d.meta.tables {
+		d.rows[i] = make([]*Doc, len(rows[i]))
+		for n, values := range rows[i] {
+			d.rows[i][n] = t.child.read(values)
+		}
+	}
+}
+
+// load reads a document with its rows. With a lock others cannot change it until the transaction ends.
 func (db *DB) load(ctx context.Context, m *meta, name string, lock store.Lock) (*Doc, error) {
 	if m.IsSingle {
 		if name != "" && name != m.Name {
@@ -32,24 +168,14 @@ func (db *DB) load(ctx context.Context, m *meta, name string, lock store.Lock) (
 		}
 		return db.loadSingle(ctx, m)
 	}
-	if db.tx != nil {
-		return db.loadOnce(ctx, m, name, lock)
-	}
-	for range 2 {
-		d, err := db.loadOnce(ctx, m, name, lock)
-		if !errors.Is(err, errTorn) {
-			return d, err
+	if lock == store.NoLock {
+		s, err := db.read(ctx, m, name)
+		if err != nil {
+			return nil, err
 		}
+		return s.doc(), nil
 	}
-	var d *Doc
-	err := db.Tx(ctx, func(db *DB) (err error) {
-		d, err = db.loadOnce(ctx, m, name, store.ShareLock)
-		return err
-	})
-	return d, err
-}
-
-func (db *DB) loadOnce(ctx context.Context, m *meta, name string, lock store.Lock) (*Doc, error) {
+	// What is locked is as it is now, and what is not as it was when the statement began: these are two statements.
 	where, ok := m.named(name)
 	if !ok {
 		return nil, notFound(m, name)
@@ -61,7 +187,12 @@ func (db *DB) loadOnce(ctx context.Context, m *meta, name string, lock store.Loc
 	if len(found) == 0 {
 		return nil, notFound(m, name)
 	}
-	return found[0], db.loadChildren(ctx, found[0], where)
+	s, err := db.readParts(ctx, m, m.rowParts(found[0].Name()))
+	if err != nil {
+		return nil, err
+	}
+	found[0].setStoredRows(s.rows)
+	return found[0], nil
 }
 
 // loadRows reads rows of one table as documents without rows of their own.
@@ -93,45 +224,13 @@ func (m *meta) read(row [][]byte) *Doc {
 	return d
 }
 
-// loadChildren reads the rows of each table in one statement, which begins with the parent's timestamp.
-func (db *DB) loadChildren(ctx context.Context, d *Doc, where store.Cond) error {
-	for i, t := range d.meta.tables {
-		stamp := &store.Query{Tenant: db.tenant, From: d.meta.table, Where: where,
-			Columns: append([]store.Expr{{Column: d.meta.slots[slotModified].column}}, make([]store.Expr, len(t.child.slots))...)}
-		for at := range t.child.slots {
-			stamp.Columns[at+1] = store.Expr{Func: store.FuncLiteral}
-		}
-		rows := t.query(db.tenant, d)
-		rows.Columns = append([]store.Expr{{Func: store.FuncLiteral}}, rows.Columns...)
-		stamp.Union = []*store.Query{rows}
-		modified := ""
-		d.rows[i] = []*Doc{}
-		err := db.each(ctx, stamp, func(row [][]byte) error {
-			if row[0] != nil {
-				modified = shownText(store.TypeDatetime, string(row[0]))
-			} else {
-				d.rows[i] = append(d.rows[i], t.child.read(row[1:]))
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		if modified != toText(d.values[slotModified]) {
-			return errTorn
-		}
-		sortRows(d.rows[i])
-	}
-	return nil
-}
-
-// query is the rows of a table field of a document.
-func (t *tableField) query(tenant string, d *Doc) *store.Query {
+// rowsOf is the condition that a row is of this table field of a document.
+func (t *tableField) rowsOf(m *meta, name string) store.Cond {
 	equal := func(column, value string) store.Cond {
 		return compare(store.OpEqual, t.child.expr(column), value)
 	}
-	return &store.Query{Tenant: tenant, From: t.child.table, Columns: t.child.allColumns(), Where: store.Cond{Op: store.OpAnd, Conds: []store.Cond{
-		equal("parent", d.Name()), equal("parenttype", d.meta.Name), equal("parentfield", t.field.Fieldname)}}}
+	return store.Cond{Op: store.OpAnd, Conds: []store.Cond{
+		equal("parent", name), equal("parenttype", m.Name), equal("parentfield", t.field.Fieldname)}}
 }
 
 func sortRows(rows []*Doc) {
@@ -171,8 +270,7 @@ func (db *DB) loadSingle(ctx context.Context, m *meta) (*Doc, error) {
 	}
 	d.values[slotName] = m.Name
 	for i, t := range m.tables {
-		q := t.query(db.tenant, d)
-		if d.rows[i], err = db.loadRows(ctx, t.child, q.Where, store.NoLock); err != nil {
+		if d.rows[i], err = db.loadRows(ctx, t.child, t.rowsOf(m, m.Name), store.NoLock); err != nil {
 			return nil, err
 		}
 		sortRows(d.rows[i])
@@ -411,7 +509,7 @@ func (db *DB) writeDeleted(ctx context.Context, d *Doc) error {
 	}
 	for i, t := range d.meta.tables {
 		if len(d.rows[i]) > 0 {
-			writes = append(writes, store.Mutation{Kind: store.DeleteRows, Tenant: db.tenant, Table: t.child.table, Where: t.query(db.tenant, d).Where})
+			writes = append(writes, store.Mutation{Kind: store.DeleteRows, Tenant: db.tenant, Table: t.child.table, Where: t.rowsOf(d.meta, d.Name())})
 		}
 	}
 	forget := func(row *Doc) error {

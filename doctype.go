@@ -51,6 +51,8 @@ type Field struct {
 	NonNegative           flag   `json:"non_negative"`
 	NoCopy                flag   `json:"no_copy"`
 	SearchIndex           flag   `json:"search_index"`
+	InListView            flag   `json:"in_list_view"`
+	InStandardFilter      flag   `json:"in_standard_filter"`
 	IgnoreUserPermissions flag   `json:"ignore_user_permissions"`
 	IgnoreXSSFilter       flag   `json:"ignore_xss_filter"`
 	IsVirtual             flag   `json:"is_virtual"` // has no column

@@ -42,7 +42,12 @@ func appendDecimal(out, text []byte) []byte {
 	for end > point+2 && text[end-1] == '0' {
 		end--
 	}
-	return append(out, text[:end]...)
+	text = text[:end]
+	if len(text) > 16 || bytes.HasPrefix(bytes.TrimPrefix(text, []byte("-")), []byte("0.0000")) {
+		f, _ := strconv.ParseFloat(string(text), 64) // which has fewer digits, and an exponent where it is small
+		return appendFloat(out, f)
+	}
+	return append(out, text...)
 }
 
 // appendString writes a JSON string. Control characters are escaped, and what could end a script in a page that holds
@@ -135,7 +140,7 @@ func (d *Doc) appendDoc(out []byte, levels func(level int) bool) []byte {
 			out = append(appendValue(append(out, s.key...), v), ',')
 		}
 	}
-	out = append(append(out, `"doctype":`...), jsonText(d.meta.Name)...)
+	out = append(out, d.meta.key...)
 	for i, t := range d.meta.tables {
 		if !levels(int(t.field.Permlevel)) {
 			continue
@@ -153,6 +158,52 @@ func (d *Doc) appendDoc(out []byte, levels func(level int) bool) []byte {
 		out = append(out, `,"__unsaved":1`...)
 	}
 	return append(out, '}')
+}
+
+// appendJSON writes what the store gave of a document as appendDoc writes the document.
+func (s *stored) appendJSON(out []byte, levels func(level int) bool) []byte {
+	out = s.meta.appendStored(out, s.values, levels)
+	for i, t := range s.meta.tables {
+		if !levels(int(t.field.Permlevel)) {
+			continue
+		}
+		out = append(append(append(out, ','), t.key...), '[')
+		for n, row := range s.rows[i] {
+			if n > 0 {
+				out = append(out, ',')
+			}
+			out = append(t.child.appendStored(out, row, levels), '}')
+		}
+		out = append(out, ']')
+	}
+	return append(out, '}')
+}
+
+// appendStored writes the values of one row, without the brace at its end.
+func (m *meta) appendStored(out []byte, row [][]byte, levels func(level int) bool) []byte {
+	out = append(out, '{')
+	for i := range m.slots {
+		s := &m.slots[i]
+		if i >= standardSlots && s.field == nil && !m.isParentColumn(s) {
+			continue
+		}
+		text := row[i]
+		if s.field != nil {
+			if !levels(s.level()) {
+				text = nil
+			}
+			if text == nil {
+				text = s.zero
+			}
+			if len(text) == 0 && bool(s.field.Unique) {
+				text = nil
+			}
+		}
+		if text != nil {
+			out = append(appendColumn(append(out, s.key...), s.column.Type, text), ',')
+		}
+	}
+	return append(out, m.key...)
 }
 
 func (m *meta) isParentColumn(s *slot) bool {

@@ -96,6 +96,11 @@ func (a *access) allows(r right, owner string) bool {
 	return a.always&r != 0 || a.own&r != 0 && store.CompareText(owner, a.user.Name) == 0
 }
 
+// readsEvery says whether the user may read every document, whoever made it and whatever it links to.
+func (a *access) readsEvery() bool {
+	return a.all || a.always&mayRead != 0 && len(a.user.Restrictions) == 0
+}
+
 func (a *access) readsLevel(level int) bool  { return level < 64 && a.readLevels&(1<<level) != 0 }
 func (a *access) writesLevel(level int) bool { return level < 64 && a.writeLevels&(1<<level) != 0 }
 

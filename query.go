@@ -438,7 +438,8 @@ func (b *queryBuilder) isAggregate() bool {
 	})
 }
 
-// breakTies makes the order total where rows are documents, and child rows beside their parents come by their place.
+// breakTies makes the order total where rows are documents, and child rows beside their parents come by their place. Names go
+// in the direction of the last term, so that an index can be read in one.
 func (b *queryBuilder) breakTies() {
 	if b.isAggregate() {
 		for _, e := range b.query.GroupBy {
@@ -446,7 +447,8 @@ func (b *queryBuilder) breakTies() {
 		}
 		return
 	}
-	b.query.OrderBy = append(b.query.OrderBy, store.Order{Expr: store.Expr{Column: b.meta.slots[slotName].column}})
+	last := len(b.query.OrderBy) - 1
+	b.query.OrderBy = append(b.query.OrderBy, store.Order{Expr: b.meta.slots[slotName].expr(), Desc: last >= 0 && b.query.OrderBy[last].Desc})
 	for i, s := range b.sources {
 		if s.link < 0 {
 			for _, name := range []string{"parentfield", "idx"} {

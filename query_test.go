@@ -161,8 +161,8 @@ func TestQueryOrder(t *testing.T) {
 	s := market(t)
 	for _, test := range []struct{ order, want string }{
 		{"", "F E D C B A"}, {" ", "F E D C B A"}, {"name", "A B C D E F"}, {"name asc", "A B C D E F"}, {"name desc", "F E D C B A"}, {"NAME DESC", ""}, {"name DESC", "F E D C B A"}, {"`name` desc", "F E D C B A"}, {"`tabCustomer`.`name` desc", "F E D C B A"},
-		{"tabCustomer.name desc", "F E D C B A"}, {"kind", "F A C E B D"}, {"kind desc, name desc", "D B E C A F"}, {"visits desc", "D B A C E F"}, {"credit", "C D E F A B"}, {"joined", "E F D C B A"}, {"joined desc", "A B C D E F"}, {"notes", "E F C A D B"}, {"active desc,visits", "A B C E F D"},
-		{"region.lead desc", "B A C D E F"}, {"modified", "A B C D E F"}, {"creation desc", "F E D C B A"}, {"seen  desc ", "A B C D E F"}, {" name\tdesc", "F E D C B A"},
+		{"tabCustomer.name desc", "F E D C B A"}, {"kind", "F A C E B D"}, {"kind desc, name desc", "D B E C A F"}, {"visits desc", "D B A F E C"}, {"credit", "C D E F A B"}, {"joined", "E F D C B A"}, {"joined desc", "A B C D F E"}, {"notes", "E F C A D B"}, {"active desc,visits", "A B C E F D"},
+		{"region.lead desc", "B C A F E D"}, {"modified", "A B C D E F"}, {"creation desc", "F E D C B A"}, {"seen  desc ", "A B C D F E"}, {" name\tdesc", "F E D C B A"},
 	} {
 		got := s.list("clerk@acme", "Customer", "order_by", test.order)
 		if test.want == "" {
@@ -207,7 +207,7 @@ func TestQueryLimits(t *testing.T) {
 	// Pages do not overlap, even where all rows are equal in the order, because a database is told to break ties.
 	s.store.Take()
 	s.list("clerk@acme", "Item", "order_by", "label desc")
-	if got := s.store.CheckAll(t, "acme"); len(got) != 1 || !strings.Contains(got[0].Text, " ORDER BY t0.`label` DESC, t0.`name` LIMIT ") {
+	if got := s.store.CheckAll(t, "acme"); len(got) != 1 || !strings.Contains(got[0].Text, " ORDER BY t0.`label` DESC, t0.`name` DESC LIMIT ") {
 		t.Errorf("the statement is %v", got)
 	}
 	var all []string

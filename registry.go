@@ -22,10 +22,12 @@ type registry struct {
 type meta struct {
 	*DocType
 	slug   string
+	key    []byte       // of its documents in JSON: `"doctype":"Sales Order"`
 	table  *store.Table // nil for Single and virtual DocTypes
 	slots  []slot       // what a document has a value for, in the order of its JSON
 	slotOf map[string]int
 	tables []tableField
+	layout *layout // nil for Single DocTypes and others without a table
 	links  []linkField
 	sort   []sortTerm
 	// restrictable says whether user permissions can apply: to its links, its own names or those of its rows.
@@ -39,6 +41,7 @@ type slot struct {
 	key    []byte // of the value in JSON: `"name":`
 	column *store.Column
 	field  *Field // nil for most standard columns
+	zero   []byte // the text form of what a document shows for NULL; nil is nothing
 }
 
 func (s *slot) level() int {
@@ -154,6 +157,7 @@ func newRegistry(doctypes []*DocType) (*registry, error) {
 		if err := m.connect(r); err != nil {
 			return nil, m.problem(err)
 		}
+		m.layout = newLayout(m)
 	}
 	return r, nil
 }
@@ -193,7 +197,7 @@ func newMeta(d *DocType) (*meta, error) {
 	if err := checkName(d.Name, 61); err != nil {
 		return nil, fmt.Errorf("name: %w", err)
 	}
-	m := &meta{DocType: d, slug: slug(d.Name), slotOf: map[string]int{}}
+	m := &meta{DocType: d, slug: slug(d.Name), key: append(jsonKey("doctype"), jsonText(d.Name)...), slotOf: map[string]int{}}
 	for _, c := range standardColumns(d) {
 		m.addSlot(c, nil)
 	}
@@ -278,30 +282,65 @@ func checkName(name string, most int) error {
 // makeTable makes the DocType's table, named as Frappe names it.
 func (m *meta) makeTable() {
 	t := &store.Table{Name: "tab" + m.Name, Key: []*store.Column{m.slots[slotName].column}}
-	indexed := map[string]bool{"name": true}
-	add := func(c *store.Column, unique bool) {
-		if !indexed[c.Name] && c.Type != store.TypeText && c.Type != store.TypeLongText && c.Type != store.TypeJSON {
-			indexed[c.Name] = true
-			t.Indexes = append(t.Indexes, store.Index{Name: c.Name, Columns: []*store.Column{c}, Unique: unique})
-		}
-	}
 	for _, s := range m.slots {
 		t.Columns = append(t.Columns, s.column)
-		if s.field != nil && bool(s.field.Unique) {
-			add(s.column, true)
+	}
+	m.table = t
+}
+
+// addIndexes adds what keeps values unique, what lists in their usual order need, and filters by links that users are offered
+// for it, in the same order. The name, which breaks ties, is part of every index.
+func (m *meta) addIndexes() {
+	if m.table == nil {
+		return
+	}
+	usual := []*store.Column{m.slots[slotModified].column}
+	if m.sort[0].slot != slotModified && !slices.ContainsFunc(m.sort, func(s sortTerm) bool { return s.desc != m.sort[0].desc }) {
+		usual = nil
+		for _, s := range m.sort {
+			usual = append(usual, m.slots[s.slot].column)
+		}
+	}
+	for i := range m.slots {
+		if f := m.slots[i].field; f != nil && bool(f.Unique) {
+			m.addIndex(true, m.slots[i].column)
 		}
 	}
 	if m.IsTable {
-		add(m.slots[m.slotOf["parent"]].column, false)
+		m.addIndex(false, m.expr("parent").Column, m.slots[slotIdx].column)
+		usual = nil
 	} else {
-		add(m.slots[slotModified].column, false)
+		m.addIndex(false, usual...)
+		m.addIndex(false, m.slots[slotModified].column)
 	}
-	for _, s := range m.slots {
-		if s.field != nil && bool(s.field.SearchIndex) {
-			add(s.column, false)
+	for i := range m.slots {
+		f := m.slots[i].field
+		if f != nil && (bool(f.SearchIndex) || f.Fieldtype == "Link" && (bool(f.InListView) || bool(f.InStandardFilter))) {
+			m.addIndex(false, append([]*store.Column{m.slots[i].column}, usual...)...)
 		}
 	}
-	m.table = t
+}
+
+// addIndex adds an index unless there is one that begins with the same column.
+func (m *meta) addIndex(unique bool, columns ...*store.Column) {
+	var names []string
+	index := store.Index{Unique: unique}
+	for _, c := range columns {
+		if c.Type == store.TypeText || c.Type == store.TypeLongText || c.Type == store.TypeJSON {
+			return
+		}
+		if !slices.Contains(index.Columns, c) {
+			index.Columns, names = append(index.Columns, c), append(names, c.Name)
+		}
+	}
+	index.Name = strings.Join(names, "_")
+	covered := columns[0] == m.slots[slotName].column
+	for _, other := range m.table.Indexes {
+		covered = covered || other.Columns[0] == columns[0]
+	}
+	if !covered {
+		m.table.Indexes = append(m.table.Indexes, index)
+	}
 }
 
 // The bounds of a row in MariaDB: 65,535 bytes with every varchar full, and 8,126 in the page, where of a long value 40
@@ -357,9 +396,13 @@ func (m *meta) connect(r *registry) error {
 		if err := m.connectLink(i); err != nil {
 			return err
 		}
+		if f := m.slots[i].field; f != nil && f.castNumber(nil) != nil {
+			m.slots[i].zero = appendValue(nil, f.castNumber(nil))
+		}
 	}
 	m.connectFetches()
 	m.connectSort()
+	m.addIndexes()
 	return nil
 }
 

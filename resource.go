@@ -70,11 +70,25 @@ func (a *App) serveGet(w http.ResponseWriter, r *http.Request, db *DB, m *meta, 
 	if err := a.checkParameters(r.URL.Query(), nil); err != nil {
 		return err
 	}
-	d, err := db.Get(r.Context(), m.Name, name)
+	if m.IsSingle {
+		d, err := db.Get(r.Context(), m.Name, name)
+		if err != nil {
+			return err
+		}
+		return db.sendDoc(w, d)
+	}
+	s, err := db.read(r.Context(), m, name)
 	if err != nil {
 		return err
 	}
-	return db.sendDoc(w, d)
+	access := db.accessTo(m)
+	if !access.readsEvery() {
+		if err := access.checkDoc(mayRead, s.doc()); err != nil {
+			return err
+		}
+	}
+	out := s.appendJSON(append(make([]byte, 0, 4096), `{"data":`...), access.readsLevel)
+	return sendJSON(w, http.StatusOK, append(out, '}'))
 }
 
 func (a *App) serveCreate(w http.ResponseWriter, r *http.Request, db *DB, m *meta) error {

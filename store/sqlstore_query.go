@@ -116,7 +116,9 @@ func (b *sqlBuilder) query(q *Query) (extra int) {
 	parts := append([]*Query{q}, q.Union...)
 	keys := 0
 	for _, part := range parts {
-		keys += part.keys()
+		if !q.AnyOrder {
+			keys += part.keys()
+		}
 	}
 	place := &sqlPlace{behind: keys, mixed: b.mixed(parts)}
 	for i, part := range parts {
@@ -124,7 +126,10 @@ func (b *sqlBuilder) query(q *Query) (extra int) {
 			b.add(" UNION ALL ")
 		}
 		place.part = i
-		place.behind -= part.keys()
+		if place.keys = 0; !q.AnyOrder {
+			place.keys = part.keys()
+		}
+		place.behind -= place.keys
 		lock := b.d.Locks[part.Lock] != ""
 		if lock {
 			b.add("(")
@@ -133,7 +138,10 @@ func (b *sqlBuilder) query(q *Query) (extra int) {
 		if lock {
 			b.add(")")
 		}
-		place.before += part.keys()
+		place.before += place.keys
+	}
+	if q.AnyOrder {
+		return 1
 	}
 	b.add(" ORDER BY ")
 	for i := range keys + 1 {
@@ -143,11 +151,11 @@ func (b *sqlBuilder) query(q *Query) (extra int) {
 	return keys + 1
 }
 
-// sqlPlace is a part's place in a union, how many keys other parts have before and behind its own, and which columns the
+// sqlPlace is a part's place in a union, how many keys it shows and other parts before and behind it, and which columns the
 // parts have of different types.
 type sqlPlace struct {
-	part, before, behind int
-	mixed                []bool
+	part, keys, before, behind int
+	mixed                      []bool
 }
 
 // mixed says which columns of a union are to be made text, since the database would make their values one type.
@@ -202,7 +210,7 @@ func (b *sqlBuilder) part(q *Query, place *sqlPlace) {
 	}
 	if place != nil {
 		b.add(strconv.Itoa(place.part), ", ", strings.Repeat("NULL, ", place.before))
-		for _, key := range s.keys {
+		for _, key := range s.keys[:place.keys] {
 			b.add(key, ", ")
 		}
 		b.add(strings.Repeat("NULL, ", place.behind))
@@ -215,7 +223,7 @@ func (b *sqlBuilder) part(q *Query, place *sqlPlace) {
 	if q.From != nil {
 		b.from(q, s)
 		b.group(s)
-		if place == nil {
+		if place == nil && !q.AnyOrder {
 			b.order(q, s)
 		}
 	}

@@ -238,6 +238,7 @@ type Query struct {
 	Limit    int // 0: all rows
 	Offset   int
 	Lock     Lock
+	AnyOrder bool     // rows come in any order, those of a union's parts too; OrderBy is empty
 	Union    []*Query // their rows follow; of the same tenant, with as many columns; neither q nor they order, limit, group or dedupe
 }
 
