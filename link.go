@@ -195,7 +195,7 @@ func (db *DB) linkTargets(ctx context.Context, checks []linkCheck) (map[*meta]ma
 	for i, m := range order {
 		parts[i] = db.targetQuery(m, i, names[m], fields[m], offset[m], width)
 	}
-	parts[0].Union = parts[1:]
+	parts[0].Union, parts[0].AnyOrder = parts[1:], true
 	found := map[*meta]map[string]*linkTarget{}
 	err := db.each(ctx, parts[0], func(row [][]byte) error {
 		part, _ := strconv.Atoi(string(row[0]))

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -18,6 +19,10 @@ type Dialect struct {
 	// Writer is where transactions and migrations run; nil means the store's own pool. The pool of a database with one
 	// writer has one connection, so that those who wait for it queue here and give up when their context ends.
 	Writer *sql.DB
+	// Connections is how many statements and transactions run at once; more wait for their turn, or until their context
+	// ends. Those that run are not interrupted by their context, which costs as much as a small query: driver and server
+	// have to limit them. 0 leaves both to database/sql.
+	Connections int
 	// Quote surrounds identifiers, and is doubled within them; 0 is '"'.
 	Quote byte
 	// MaxValues is how many values one statement can bind; inserts of more rows are split. 0 is 32,766.
@@ -50,7 +55,7 @@ type Dialect struct {
 	// column; in the order of the index's columns.
 	Indexes string
 
-	// Bind returns what a value is bound as; nil binds its text form.
+	// Bind returns what a value is bound as; nil, of function or value, binds its text form.
 	Bind func(c *Column, text string) (any, error)
 	// Operands is the SQL, with one ?, of a value that is compared with a column, by the column's type. "" is ?.
 	Operands [TypeTime + 1]string
@@ -80,6 +85,9 @@ func NewSQL(db *sql.DB, d Dialect) Store {
 		d.MaxValues = 32766
 	}
 	s := &sqlStore{db: db, writer: db, dialect: &d}
+	if d.Connections > 0 {
+		s.turns = make(chan struct{}, d.Connections)
+	}
 	s.open, s.close = context.WithCancel(context.Background())
 	if d.Writer != nil {
 		s.writer = d.Writer
@@ -90,33 +98,67 @@ func NewSQL(db *sql.DB, d Dialect) Store {
 type sqlStore struct {
 	db, writer *sql.DB
 	dialect    *Dialect
+	turns      chan struct{}   // holds one for each connection in use; nil if database/sql counts them
 	open       context.Context // ends with close
 	close      context.CancelFunc
 }
 
-// sqlRunner is a *sql.DB or a *sql.Tx.
-type sqlRunner interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+// enter waits for a connection to be free. What it returns is the context of what then runs, and leave gives the
+// connection back, once.
+func (s *sqlStore) enter(ctx context.Context) (running context.Context, leave func(), err error) {
+	switch {
+	case s.open.Err() != nil:
+		return nil, nil, errClosed
+	case s.turns == nil:
+		return ctx, func() {}, nil
+	case ctx.Err() != nil:
+		return nil, nil, ctx.Err()
+	}
+	select {
+	case s.turns <- struct{}{}:
+		return context.WithoutCancel(ctx), s.leave, nil
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
 }
 
+func (s *sqlStore) leave() { <-s.turns }
+
 func (s *sqlStore) Query(ctx context.Context, q *Query) (Rows, error) {
-	return s.query(ctx, s.db, q)
+	b, extra, err := s.build(q)
+	if err != nil {
+		return nil, err
+	}
+	running, leave, err := s.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.db.QueryContext(running, string(b.text), b.args...)
+	if err != nil {
+		leave()
+		return nil, s.dialect.fail(ctx, err)
+	}
+	r := newSQLRows(ctx, s.dialect, rows, q, extra)
+	r.leave = leave
+	return r, nil
 }
 
 func (s *sqlStore) Begin(ctx context.Context) (Tx, error) {
-	if s.open.Err() != nil {
-		return nil, errClosed
-	}
-	life, end := context.WithCancel(ctx)
-	stop := context.AfterFunc(s.open, end)
-	tx, err := s.writer.BeginTx(life, nil)
+	running, leave, err := s.enter(ctx)
 	if err != nil {
-		stop()
-		end()
+		return nil, err
+	}
+	t := &sqlTx{store: s, ctx: ctx, running: running, release: leave}
+	if s.turns == nil {
+		life, end := context.WithCancel(ctx)
+		stop := context.AfterFunc(s.open, end)
+		running, t.release = life, func() { stop(); end() }
+	}
+	if t.tx, err = s.writer.BeginTx(running, nil); err != nil {
+		t.release()
 		return nil, s.dialect.fail(ctx, err)
 	}
-	return &sqlTx{store: s, tx: tx, release: func() { stop(); end() }}, nil
+	return t, nil
 }
 
 func (s *sqlStore) Ping(ctx context.Context) error {
@@ -163,24 +205,60 @@ func (d *Dialect) fail(ctx context.Context, err error) error {
 type sqlTx struct {
 	store   *sqlStore
 	tx      *sql.Tx
-	release func() // gives up the context that ends when the store is closed
+	ctx     context.Context // of Begin
+	running context.Context // of the statements; nil where each has its own
+	release func()          // gives the connection back; nil at the end
+}
+
+// context returns the context that a statement runs in.
+func (t *sqlTx) context(ctx context.Context) (context.Context, error) {
+	switch {
+	case t.store.open.Err() != nil:
+		return nil, errClosed
+	case t.store.turns == nil:
+		return ctx, nil
+	}
+	return t.running, ctx.Err()
 }
 
 func (t *sqlTx) Query(ctx context.Context, q *Query) (Rows, error) {
-	return t.store.query(ctx, t.tx, q)
+	b, extra, err := t.store.build(q)
+	if err != nil {
+		return nil, err
+	}
+	running, err := t.context(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := t.tx.QueryContext(running, string(b.text), b.args...)
+	if err != nil {
+		return nil, t.store.dialect.fail(ctx, err)
+	}
+	return newSQLRows(ctx, t.store.dialect, rows, q, extra), nil
+}
+
+// end gives the connection back.
+func (t *sqlTx) end() {
+	if t.release != nil {
+		t.release()
+		t.release = nil
+	}
 }
 
 func (t *sqlTx) Commit() error {
-	defer t.release()
-	if t.store.open.Err() != nil {
+	defer t.end()
+	if err := cmp.Or(t.store.open.Err(), t.ctx.Err()); err != nil {
 		t.tx.Rollback()
-		return errClosed
+		if t.ctx.Err() == nil {
+			err = errClosed
+		}
+		return err
 	}
 	return t.store.dialect.fail(context.Background(), t.tx.Commit())
 }
 
 func (t *sqlTx) Rollback() error {
-	defer t.release()
+	defer t.end()
 	if err := t.tx.Rollback(); err != nil && !errors.Is(err, sql.ErrTxDone) {
 		return t.store.dialect.fail(context.Background(), err)
 	}
@@ -227,7 +305,10 @@ func (t *sqlTx) write(ctx context.Context, m *Mutation) (int64, error) {
 }
 
 func (t *sqlTx) exec(ctx context.Context, text string) error {
-	_, err := t.tx.ExecContext(ctx, text)
+	running, err := t.context(ctx)
+	if err == nil {
+		_, err = t.tx.ExecContext(running, text)
+	}
 	return t.store.dialect.fail(ctx, err)
 }
 
@@ -236,12 +317,16 @@ func (t *sqlTx) run(ctx context.Context, m *Mutation) (int64, error) {
 	if m.Kind == InsertRows && len(m.Rows) == 0 {
 		return 0, ctx.Err()
 	}
-	b := sqlBuilder{d: t.store.dialect, tenant: m.Tenant}
+	b := newSQLBuilder(t.store.dialect, m.Tenant, len(m.Rows)*(len(m.Columns)+1)+8)
 	b.mutation(m)
 	if b.err != nil {
 		return 0, b.err
 	}
-	result, err := t.tx.ExecContext(ctx, string(b.text), b.args...)
+	running, err := t.context(ctx)
+	if err != nil {
+		return 0, err
+	}
+	result, err := t.tx.ExecContext(running, string(b.text), b.args...)
 	if err != nil {
 		return 0, b.d.fail(ctx, err)
 	}
@@ -253,37 +338,31 @@ func (t *sqlTx) Next(ctx context.Context, c Counter, n int) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	b := sqlBuilder{d: t.store.dialect, tenant: c.Tenant}
+	b := newSQLBuilder(t.store.dialect, c.Tenant, 4)
 	b.counter(c, name, current, n)
 	if b.err != nil {
 		return 0, b.err
 	}
+	running, err := t.context(ctx)
+	if err != nil {
+		return 0, err
+	}
 	var last int64
-	err = t.tx.QueryRowContext(ctx, string(b.text), b.args...).Scan(&last)
+	err = t.tx.QueryRowContext(running, string(b.text), b.args...).Scan(&last)
 	return last - int64(n) + 1, b.d.fail(ctx, err)
 }
 
-// query runs a query on a connection or in a transaction.
-func (s *sqlStore) query(ctx context.Context, on sqlRunner, q *Query) (Rows, error) {
+// build writes the SQL of a query.
+func (s *sqlStore) build(q *Query) (b *sqlBuilder, extra int, err error) {
 	if err := q.check(); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	b := sqlBuilder{d: s.dialect, tenant: q.Tenant}
-	extra := b.query(q)
-	if s.open.Err() != nil {
-		return nil, errClosed
-	}
+	b = newSQLBuilder(s.dialect, q.Tenant, 16)
+	extra = b.query(q)
 	if b.err == nil && len(b.args) > s.dialect.MaxValues {
 		b.err = fmt.Errorf("frappems: a query with %d values, of which this database takes %d", len(b.args), s.dialect.MaxValues)
 	}
-	if b.err != nil {
-		return nil, b.err
-	}
-	rows, err := on.QueryContext(ctx, string(b.text), b.args...)
-	if err != nil {
-		return nil, s.dialect.fail(ctx, err)
-	}
-	return newSQLRows(ctx, s.dialect, rows, q, extra), nil
+	return b, extra, b.err
 }
 
 // sqlRows turns what a driver gives into text forms.
@@ -295,6 +374,7 @@ type sqlRows struct {
 	fields  []sqlField
 	targets []any
 	buffer  []byte // the text forms of the row
+	leave   func() // gives the connection back; nil in a transaction, and at the end
 }
 
 // sqlField is where a value of the current row lies in the buffer. It is a sql.Scanner.
@@ -306,9 +386,14 @@ type sqlField struct {
 }
 
 func newSQLRows(ctx context.Context, d *Dialect, rows *sql.Rows, q *Query, extra int) *sqlRows {
-	r := &sqlRows{ctx: ctx, dialect: d, rows: rows, query: q, buffer: make([]byte, 0, 256)}
-	r.fields = make([]sqlField, extra+len(q.Columns))
-	r.targets = make([]any, len(r.fields))
+	r := &sqlRows{ctx: ctx, dialect: d, rows: rows, query: q, targets: make([]any, extra+len(q.Columns))}
+	if d.TextForms {
+		for i := range extra {
+			r.targets[i] = new(sql.RawBytes)
+		}
+		return r
+	}
+	r.buffer, r.fields = make([]byte, 0, 256), make([]sqlField, len(r.targets))
 	for i := range r.fields {
 		r.fields[i].rows, r.fields[i].index = r, i-extra
 		r.targets[i] = &r.fields[i]
@@ -316,15 +401,25 @@ func newSQLRows(ctx context.Context, d *Dialect, rows *sql.Rows, q *Query, extra
 	return r
 }
 
-func (r *sqlRows) Next() bool { return r.rows.Next() }
+func (r *sqlRows) Next() bool { return r.ctx.Err() == nil && r.rows.Next() }
 
-func (r *sqlRows) Err() error { return r.dialect.fail(r.ctx, r.rows.Err()) }
+func (r *sqlRows) Err() error { return r.dialect.fail(r.ctx, cmp.Or(r.rows.Err(), r.ctx.Err())) }
 
-func (r *sqlRows) Close() error { return r.dialect.fail(r.ctx, r.rows.Close()) }
+func (r *sqlRows) Close() error {
+	err := r.rows.Close()
+	if r.leave != nil {
+		r.leave()
+		r.leave = nil
+	}
+	return r.dialect.fail(r.ctx, err)
+}
 
 func (r *sqlRows) Scan(dst [][]byte) error {
 	if len(dst) != len(r.query.Columns) {
 		return fmt.Errorf("frappems: Scan into %d values of %d", len(dst), len(r.query.Columns))
+	}
+	if r.dialect.TextForms {
+		return r.scanTexts(dst)
 	}
 	r.buffer = r.buffer[:0]
 	if err := r.rows.Scan(r.targets...); err != nil {
@@ -339,6 +434,16 @@ func (r *sqlRows) Scan(dst [][]byte) error {
 		}
 	}
 	return nil
+}
+
+// scanTexts points dst to the driver's own bytes.
+func (r *sqlRows) scanTexts(dst [][]byte) error {
+	if extra := len(r.targets) - len(dst); r.targets[extra] != any((*sql.RawBytes)(&dst[0])) {
+		for i := range dst {
+			r.targets[extra+i] = (*sql.RawBytes)(&dst[i])
+		}
+	}
+	return r.dialect.fail(r.ctx, r.rows.Scan(r.targets...))
 }
 
 // Scan keeps the text form of a driver's value. Floats are decimals: their shortest text, rounded to the column's places.

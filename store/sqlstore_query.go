@@ -12,11 +12,15 @@ import (
 // bound. The predicate on the tenant is written with each table.
 type sqlBuilder struct {
 	d      *Dialect
-	tenant string
+	tenant any
 	text   []byte
 	args   []any
 	names  int // how many aliases there are
 	err    error
+}
+
+func newSQLBuilder(d *Dialect, tenant string, values int) *sqlBuilder {
+	return &sqlBuilder{d: d, tenant: tenant, text: make([]byte, 0, 1024), args: make([]any, 0, values)}
 }
 
 func (b *sqlBuilder) add(parts ...string) {
@@ -33,14 +37,23 @@ func (b *sqlBuilder) bind(v any) {
 
 // value binds a column's value, given in its text form.
 func (b *sqlBuilder) value(c *Column, text string) {
-	var v any = text
-	if b.d.Bind != nil {
-		var err error
-		if v, err = b.d.Bind(c, text); err != nil && b.err == nil {
-			b.err = fmt.Errorf("frappems: column %s: %w", c.Name, err)
-		}
+	if v := b.converted(c, text); v != nil {
+		b.bind(v)
+		return
 	}
-	b.bind(v)
+	b.bind(text)
+}
+
+// converted returns what the dialect binds in place of a value's text form, or nil.
+func (b *sqlBuilder) converted(c *Column, text string) any {
+	if b.d.Bind == nil {
+		return nil
+	}
+	v, err := b.d.Bind(c, text)
+	if err != nil && b.err == nil {
+		b.err = fmt.Errorf("frappems: column %s: %w", c.Name, err)
+	}
+	return v
 }
 
 // operand binds a value that is compared with a column.
@@ -57,15 +70,28 @@ func (b *sqlBuilder) operand(c *Column, text string) {
 
 // quoted returns an identifier as SQL.
 func (d *Dialect) quoted(name string) string {
-	text := make([]byte, 0, len(name)+2)
+	return string(d.appendQuoted(make([]byte, 0, len(name)+2), name))
+}
+
+func (d *Dialect) appendQuoted(text []byte, name string) []byte {
 	text = append(text, d.Quote)
-	for i := 0; i < len(name); i++ {
-		if name[i] == d.Quote {
-			text = append(text, d.Quote)
+	for {
+		at := strings.IndexByte(name, d.Quote)
+		if at < 0 {
+			return append(append(text, name...), d.Quote)
 		}
-		text = append(text, name[i])
+		text = append(append(text, name[:at+1]...), d.Quote)
+		name = name[at+1:]
 	}
-	return string(append(text, d.Quote))
+}
+
+// columnOf writes a column of a source.
+func (b *sqlBuilder) columnOf(alias string, c *Column) {
+	name := c.Name
+	if c.isTenant() {
+		name = tenantName
+	}
+	b.text = b.d.appendQuoted(append(append(b.text, alias...), '.'), name)
 }
 
 func (d *Dialect) column(c *Column) string {
@@ -78,15 +104,17 @@ func (d *Dialect) column(c *Column) string {
 // sqlScope is the sources that expressions can name, by their aliases.
 type sqlScope struct {
 	aliases []string
-	keys    []string // the columns of their primary keys
-	of      []*Column
-	grouped bool   // columns are those of a group
-	by      []Expr // and are the same in all of its rows if they are one of these
+	keys    []sqlKey // the columns of their primary keys
+	grouped bool     // columns are those of a group
+	by      []Expr   // and are the same in all of its rows if they are one of these
 }
 
 // alias names one more source.
 func (b *sqlBuilder) alias() string {
 	b.names++
+	if b.names <= 10 {
+		return "t0t1t2t3t4t5t6t7t8t9"[2*b.names-2 : 2*b.names]
+	}
 	return "t" + strconv.Itoa(b.names-1)
 }
 
@@ -100,9 +128,14 @@ func (b *sqlBuilder) scope(t *Table) *sqlScope {
 func (b *sqlBuilder) source(s *sqlScope, t *Table, alias string) {
 	s.aliases = append(s.aliases, alias)
 	for _, c := range t.Key {
-		s.keys = append(s.keys, alias+"."+b.d.column(c))
-		s.of = append(s.of, c)
+		s.keys = append(s.keys, sqlKey{alias, c})
 	}
+}
+
+// sqlKey is a column of the primary key of a source.
+type sqlKey struct {
+	alias  string
+	column *Column
 }
 
 // query writes a query and returns how many columns it has before q's: those of a union's rows begin with the number of
@@ -211,7 +244,8 @@ func (b *sqlBuilder) part(q *Query, place *sqlPlace) {
 	if place != nil {
 		b.add(strconv.Itoa(place.part), ", ", strings.Repeat("NULL, ", place.before))
 		for _, key := range s.keys[:place.keys] {
-			b.add(key, ", ")
+			b.columnOf(key.alias, key.column)
+			b.add(", ")
 		}
 		b.add(strings.Repeat("NULL, ", place.behind))
 	}
@@ -283,7 +317,8 @@ func (b *sqlBuilder) belonging(inner *sqlScope, c *Column, outer Expr, outside *
 }
 
 func (b *sqlBuilder) ofTenant(alias string) {
-	b.add(alias, ".", b.d.quoted(tenantName), " = ")
+	b.columnOf(alias, tenantColumn)
+	b.add(" = ")
 	b.bind(b.tenant)
 }
 
@@ -332,7 +367,7 @@ func (b *sqlBuilder) order(q *Query, s *sqlScope) {
 		b.add(" ORDER BY ")
 		for i, key := range s.keys {
 			b.comma(i)
-			b.add(key)
+			b.columnOf(key.alias, key.column)
 		}
 	}
 }
@@ -395,17 +430,24 @@ func (b *sqlBuilder) expr(s *sqlScope, e Expr) {
 		b.add("COUNT(*)")
 		return
 	}
+	picks := b.d.Pick != nil && e.Column != nil && s.picks(e)
+	if e.Func == FuncValue && !picks && e.Column != nil && e.Source >= 0 && e.Source < len(s.aliases) {
+		b.columnOf(s.aliases[e.Source], e.Column)
+		return
+	}
 	name := b.named(s, e)
 	if b.err != nil {
 		return
 	}
-	if b.d.Pick != nil && s.picks(e) {
-		b.add(b.d.Pick(e.Func, name, e.Column, s.keys, s.of))
+	if picks {
+		keys, of := make([]string, len(s.keys)), make([]*Column, len(s.keys))
+		for i, key := range s.keys {
+			keys[i], of[i] = key.alias+"."+b.d.column(key.column), key.column
+		}
+		b.add(b.d.Pick(e.Func, name, e.Column, keys, of))
 		return
 	}
 	switch e.Func {
-	case FuncValue:
-		b.add(name)
 	case FuncCount:
 		b.add("COUNT(", name, ")")
 	case FuncCountDistinct:
@@ -470,7 +512,7 @@ func (b *sqlBuilder) condition(c *Cond, s *sqlScope) {
 			b.err = err
 			return
 		}
-		b.comparison(c, b.named(s, c.Expr), values)
+		b.comparison(c, s, values)
 	}
 }
 
@@ -491,34 +533,45 @@ func (b *sqlBuilder) joined(conds []Cond, s *sqlScope, between, none string) {
 	}
 }
 
-var sqlOperators = map[Op]string{
-	OpEqual: " = ", OpNotEqual: " <> ", OpLess: " < ", OpLessEqual: " <= ", OpGreater: " > ", OpGreaterEqual: " >= ",
+var sqlOperators = [...]string{
+	OpEqual: " = ", OpNotEqual: " <> ", OpLess: " < ", OpLessEqual: " <= ", OpGreater: " > ", OpGreaterEqual: " >= ", OpIn: " IN (", OpNotIn: " NOT IN (",
 }
 
 // comparison writes the comparison of a column with values.
-func (b *sqlBuilder) comparison(c *Cond, name string, values []string) {
+func (b *sqlBuilder) comparison(c *Cond, s *sqlScope, values []string) {
 	column := c.Expr.Column
+	if c.Op == OpLike || c.Op == OpNotLike {
+		b.like(c, b.named(s, c.Expr), values[0])
+		return
+	}
+	if len(values) == 0 && (c.Op == OpIn || c.Op == OpNotIn) {
+		b.add(map[Op]string{OpIn: "1 = 0", OpNotIn: "1 = 1"}[c.Op])
+		return
+	}
+	b.expr(&sqlScope{aliases: s.aliases}, c.Expr)
 	switch c.Op {
 	case OpIsNull:
-		b.add(name, " IS NULL")
+		b.add(" IS NULL")
 	case OpIsNotNull:
-		b.add(name, " IS NOT NULL")
-	case OpLike, OpNotLike:
-		b.like(c, name, values[0])
+		b.add(" IS NOT NULL")
 	case OpIn, OpNotIn:
-		b.in(c, name, values)
+		b.add(sqlOperators[c.Op])
+		for i, v := range values {
+			b.comma(i)
+			b.operand(column, v)
+		}
+		b.add(")")
 	case OpBetween:
-		b.add(name, " BETWEEN ")
+		b.add(" BETWEEN ")
 		b.operand(column, values[0])
 		b.add(" AND ")
 		b.operand(column, values[1])
 	default:
-		operator, ok := sqlOperators[c.Op]
-		if !ok {
+		if int(c.Op) >= len(sqlOperators) || sqlOperators[c.Op] == "" {
 			b.err = fmt.Errorf("frappems: a condition with the unknown operator %d", c.Op)
 			return
 		}
-		b.add(name, operator)
+		b.add(sqlOperators[c.Op])
 		b.operand(column, values[0])
 	}
 }
@@ -538,26 +591,6 @@ func (b *sqlBuilder) like(c *Cond, name, pattern string) {
 	b.args = append(b.args, pattern)
 }
 
-func (b *sqlBuilder) in(c *Cond, name string, values []string) {
-	switch {
-	case len(values) > 0 && c.Op == OpIn:
-		b.add(name, " IN (")
-	case len(values) > 0:
-		b.add(name, " NOT IN (")
-	case c.Op == OpIn:
-		b.add("1 = 0")
-		return
-	default:
-		b.add("1 = 1")
-		return
-	}
-	for i, v := range values {
-		b.comma(i)
-		b.operand(c.Expr.Column, v)
-	}
-	b.add(")")
-}
-
 // mutation writes a statement that changes rows.
 func (b *sqlBuilder) mutation(m *Mutation) {
 	table := b.d.quoted(m.Table.Name)
@@ -568,7 +601,7 @@ func (b *sqlBuilder) mutation(m *Mutation) {
 		for i, row := range m.Rows {
 			b.comma(i)
 			b.add("(")
-			b.bind(m.Tenant)
+			b.bind(b.tenant)
 			for n, v := range row {
 				b.add(", ")
 				b.written(m.Columns[n], v)
@@ -594,32 +627,43 @@ func (b *sqlBuilder) mutation(m *Mutation) {
 }
 
 func (b *sqlBuilder) insert(t *Table, columns []*Column) {
-	b.add("INSERT INTO ", b.d.quoted(t.Name), " (", b.d.quoted(tenantName))
+	b.add("INSERT INTO ")
+	b.text = b.d.appendQuoted(b.text, t.Name)
+	b.add(" (")
+	b.text = b.d.appendQuoted(b.text, tenantName)
 	for _, c := range columns {
-		b.add(", ", b.d.column(c))
+		b.add(", ")
+		b.text = b.d.appendQuoted(b.text, c.Name) // the tenant's is not among them
 	}
 	b.add(") VALUES ")
 }
 
 // written binds a value that a row gets.
 func (b *sqlBuilder) written(c *Column, v any) {
-	text, ok := v.(string)
+	given, ok := v.(string)
 	if !ok {
 		b.bind(nil)
 		return
 	}
-	text, err := c.normal(text)
+	text, err := c.normal(given)
 	if err != nil && b.err == nil {
 		b.err = err
 	}
-	b.value(c, text)
+	switch converted := b.converted(c, text); {
+	case converted != nil:
+		b.bind(converted)
+	case text == given:
+		b.bind(v)
+	default:
+		b.bind(text)
+	}
 }
 
 // counter writes the statement of Tx.Next, which returns the counter's new value.
 func (b *sqlBuilder) counter(c Counter, name, current *Column, n int) {
 	b.insert(c.Table, []*Column{name, current})
 	b.add("(")
-	b.bind(c.Tenant)
+	b.bind(b.tenant)
 	b.add(", ")
 	b.written(name, c.Name)
 	b.add(", ")

@@ -85,7 +85,7 @@ func bind(c *store.Column, text string) (any, error) {
 			return n, nil
 		}
 	}
-	return text, nil
+	return nil, nil
 }
 
 func storeError(err error) store.StoreError {
