@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/frappems/frappems/store"
@@ -293,8 +294,8 @@ func (a *App) readListArgs(query url.Values) (listArgs, error) {
 	if err := a.checkParameters(query, listParameters); err != nil {
 		return args, err
 	}
-	for name, to := range map[string]*json.RawMessage{"fields": &args.fields, "filters": &args.filters, "or_filters": &args.orFilters} {
-		if text := query.Get(name); text != "" {
+	for i, to := range []*json.RawMessage{&args.fields, &args.filters, &args.orFilters} {
+		if text := query.Get([]string{"fields", "filters", "or_filters"}[i]); text != "" {
 			*to = json.RawMessage(text)
 		}
 	}
@@ -418,16 +419,67 @@ func (db *DB) list(ctx context.Context, m *meta, args listArgs) (*queryBuilder, 
 	return b, b.setLimit(args)
 }
 
+// listFields are the fields of a list as a client named them, looked up. They depend on their text and on the rights of the
+// user in the DocType alone where they join no other table, and are kept: clients ask for the same ones again and again.
+type listFields struct {
+	output  []column
+	columns []store.Expr
+	dropped bool
+}
+
+type listFieldsKey struct {
+	text        string
+	all         bool
+	always, own right
+	levels      uint64
+}
+
+// maxListFields is how many lists of fields are kept of a DocType. The next one after them makes room by forgetting all.
+const maxListFields = 200
+
 func (b *queryBuilder) addListFields(fields json.RawMessage) error {
+	a := b.access
+	key := listFieldsKey{string(fields), a.all, a.always, a.own, a.readLevels}
+	if known := b.meta.listFields.get(key); known != nil && len(b.sources) == 0 {
+		b.output, b.query.Columns, b.dropped = known.output, known.columns, known.dropped
+		return nil
+	}
+	joins := len(b.sources)
 	if fields != nil {
 		if err := b.addFields(fields); err != nil {
 			return err
 		}
 	}
-	if len(b.output) > 0 || b.dropped {
-		return nil
+	if len(b.output) == 0 && !b.dropped {
+		if err := b.addField("name"); err != nil {
+			return err
+		}
 	}
-	return b.addField("name")
+	if joins == 0 && len(b.sources) == 0 && len(fields) < 4096 {
+		b.meta.listFields.put(key, &listFields{slices.Clip(b.output), slices.Clip(b.query.Columns), b.dropped})
+	}
+	return nil
+}
+
+// kept is a map of limited size for concurrent use. The zero value is empty.
+type kept[K comparable, V any] struct {
+	mu sync.RWMutex
+	m  map[K]*V
+}
+
+func (k *kept[K, V]) get(key K) *V {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.m[key]
+}
+
+func (k *kept[K, V]) put(key K, v *V) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.m == nil || len(k.m) >= maxListFields {
+		k.m = map[K]*V{}
+	}
+	k.m[key] = v
 }
 
 // setLimit puts the page into the query. Without a limit there is no start either, as in Frappe, and one row more than
