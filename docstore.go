@@ -296,7 +296,9 @@ func (d *Doc) cells(slots []int) ([]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if text != nil {
+		if given, ok := d.values[at].(string); ok && text != nil && given == *text {
+			cells[i] = d.values[at]
+		} else if text != nil {
 			cells[i] = *text
 		}
 	}

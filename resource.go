@@ -338,10 +338,14 @@ func count(query url.Values, name string, absent int) (int, error) {
 // checkParameters refuses a parameter that is a known one misspelt: Frappe ignores it, so that a misspelt filter lists
 // everything. With Config.StrictQuery it refuses all that are not known.
 func (a *App) checkParameters(query url.Values, known []string) error {
-	for _, name := range slices.Sorted(maps.Keys(query)) {
-		if slices.Contains(known, name) {
-			continue
+	var unknown []string
+	for name := range query {
+		if !slices.Contains(known, name) {
+			unknown = append(unknown, name)
 		}
+	}
+	slices.Sort(unknown)
+	for _, name := range unknown {
 		for _, k := range known {
 			if distance(strings.ToLower(name), k) <= min(2, len(name)/3) {
 				return Errorf(ValidationError, "There is no parameter %s, did you mean %s?", bold(name), bold(k))
