@@ -1,7 +1,6 @@
 package frappems
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/aes"
@@ -22,19 +21,13 @@ func notFound(m *meta, name string) error {
 	return Errorf(DoesNotExistError, "%s %s not found", escapeHTML(m.Name), escapeHTML(name))
 }
 
-// stored is a document as a store gives it: the text forms of its values by slot, nil for NULL, and those of its rows by table
-// field.
-type stored struct {
-	meta   *meta
-	values [][]byte
-	rows   [][][][]byte
-}
-
 // layout is how a document is read with its rows in one statement, so that all of it is of one moment: a union of its own
 // row and those of its tables. Slots of the same type share a column.
 type layout struct {
 	columns [][]store.Expr // by part: the document, then each table; the first column is the part's number
 	at      [][]int        // by part and slot: which column
+
+	statement store.Statement
 }
 
 func newLayout(m *meta) *layout {
@@ -75,18 +68,23 @@ func newLayout(m *meta) *layout {
 	return l
 }
 
-// read reads a document as it was at one moment.
-func (db *DB) read(ctx context.Context, m *meta, name string) (*stored, error) {
+// readDocument reads a document with its rows as they were at one moment. It calls each for every row, in any order; part is 0
+// for the document's own and then counts the tables.
+func (db *DB) readDocument(ctx context.Context, m *meta, name string, each func(part int, row [][]byte) error) error {
 	where, ok := m.named(name)
 	if !ok {
-		return nil, notFound(m, name)
+		return notFound(m, name)
 	}
-	parts := append([]*store.Query{{From: m.table, Columns: m.layout.columns[0], Where: where}}, m.rowParts(name)...)
-	s, err := db.readParts(ctx, m, parts)
-	if err == nil && s.values == nil {
+	own := &store.Query{From: m.table, Columns: m.layout.columns[0], Where: where, Statement: &m.layout.statement}
+	found := false
+	err := db.readParts(ctx, append([]*store.Query{own}, m.rowParts(name)...), func(part int, row [][]byte) error {
+		found = found || part == 0
+		return each(part, row)
+	})
+	if err == nil && !found {
 		err = notFound(m, name)
 	}
-	return s, err
+	return err
 }
 
 // rowParts are the parts of a document's layout that read its rows.
@@ -99,65 +97,28 @@ func (m *meta) rowParts(name string) []*store.Query {
 }
 
 // readParts runs parts of a layout as one statement.
-func (db *DB) readParts(ctx context.Context, m *meta, parts []*store.Query) (*stored, error) {
-	s := &stored{meta: m, rows: make([][][][]byte, len(m.tables))}
+func (db *DB) readParts(ctx context.Context, parts []*store.Query, each func(part int, row [][]byte) error) error {
 	if len(parts) == 0 {
-		return s, nil
+		return nil
 	}
 	for _, part := range parts {
 		part.Tenant = db.tenant
 	}
 	parts[0].Union, parts[0].AnyOrder = parts[1:], true
-	err := db.each(ctx, parts[0], func(row [][]byte) error {
+	return db.each(ctx, parts[0], func(row [][]byte) error {
 		part, _ := strconv.Atoi(string(row[0]))
-		values := m.layout.pick(part, row)
-		if part == 0 {
-			s.values = values
-		} else {
-			s.rows[part-1] = append(s.rows[part-1], values)
-		}
-		return nil
+		return each(part, row)
 	})
-	for _, rows := range s.rows {
-		slices.SortFunc(rows, func(a, b [][]byte) int {
-			place := func(row [][]byte) int { n, _ := strconv.Atoi(string(row[slotIdx])); return n }
-			return cmp.Or(cmp.Compare(place(a), place(b)), bytes.Compare(a[slotName], b[slotName]))
-		})
-	}
-	return s, err
 }
 
-// pick copies the values of a part out of a row, by slot.
-func (l *layout) pick(part int, row [][]byte) [][]byte {
-	size := 0
-	for _, v := range row {
-		size += len(v)
+// doc makes a document of the text forms of its columns, which are in a row at the places given by slot.
+func (m *meta) doc(row [][]byte, at []int) *Doc {
+	d := newDoc(m)
+	d.isNew = false
+	for i := range m.slots {
+		d.values[i] = loadValue(m.slots[i].column.Type, row[at[i]])
 	}
-	values, buffer := make([][]byte, len(l.at[part])), make([]byte, 0, size)
-	for i, at := range l.at[part] {
-		if v := row[at]; v != nil {
-			start := len(buffer)
-			buffer = append(buffer, v...)
-			values[i] = buffer[start:len(buffer):len(buffer)]
-		}
-	}
-	return values
-}
-
-// doc makes a document of what the store gave.
-func (s *stored) doc() *Doc {
-	d := s.meta.read(s.values)
-	d.setStoredRows(s.rows)
 	return d
-}
-
-func (d *Doc) setStoredRows(rows [][][][]byte) {
-	for i, t := range d.meta.tables {
-		d.rows[i] = make([]*Doc, len(rows[i]))
-		for n, values := range rows[i] {
-			d.rows[i][n] = t.child.read(values)
-		}
-	}
 }
 
 // load reads a document with its rows. With a lock others cannot change it until the transaction ends.
@@ -168,30 +129,46 @@ func (db *DB) load(ctx context.Context, m *meta, name string, lock store.Lock) (
 		}
 		return db.loadSingle(ctx, m)
 	}
-	if lock == store.NoLock {
-		s, err := db.read(ctx, m, name)
-		if err != nil {
-			return nil, err
+	var d *Doc
+	rows := make([][]*Doc, len(m.tables))
+	each := func(part int, row [][]byte) error {
+		if part == 0 {
+			d = m.doc(row, m.layout.at[0])
+		} else {
+			rows[part-1] = append(rows[part-1], m.tables[part-1].child.doc(row, m.layout.at[part]))
 		}
-		return s.doc(), nil
+		return nil
 	}
-	// What is locked is as it is now, and what is not as it was when the statement began: these are two statements.
+	var err error
+	if lock == store.NoLock {
+		err = db.readDocument(ctx, m, name, each)
+	} else if d, err = db.lockDocument(ctx, m, name, lock); err == nil {
+		// What is locked is as it is now, and what is not as it was when the statement began: these are two statements.
+		err = db.readParts(ctx, m.rowParts(d.Name()), each)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		sortRows(rows[i])
+		d.rows[i] = append([]*Doc{}, rows[i]...)
+	}
+	return d, nil
+}
+
+// lockDocument reads a document without its rows.
+func (db *DB) lockDocument(ctx context.Context, m *meta, name string, lock store.Lock) (*Doc, error) {
 	where, ok := m.named(name)
 	if !ok {
 		return nil, notFound(m, name)
 	}
 	found, err := db.loadRows(ctx, m, where, lock)
+	if err == nil && len(found) == 0 {
+		err = notFound(m, name)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if len(found) == 0 {
-		return nil, notFound(m, name)
-	}
-	s, err := db.readParts(ctx, m, m.rowParts(found[0].Name()))
-	if err != nil {
-		return nil, err
-	}
-	found[0].setStoredRows(s.rows)
 	return found[0], nil
 }
 

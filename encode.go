@@ -2,7 +2,10 @@ package frappems
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -160,34 +163,67 @@ func (d *Doc) appendDoc(out []byte, levels func(level int) bool) []byte {
 	return append(out, '}')
 }
 
-// appendJSON writes what the store gave of a document as appendDoc writes the document.
-func (s *stored) appendJSON(out []byte, levels func(level int) bool) []byte {
-	out = s.meta.appendStored(out, s.values, levels)
-	for i, t := range s.meta.tables {
-		if !levels(int(t.field.Permlevel)) {
-			continue
-		}
-		out = append(append(append(out, ','), t.key...), '[')
-		for n, row := range s.rows[i] {
-			if n > 0 {
-				out = append(out, ',')
-			}
-			out = append(t.child.appendStored(out, row, levels), '}')
-		}
-		out = append(out, ']')
-	}
-	return append(out, '}')
+// piece is the JSON of a row of a document, without its end.
+type piece struct {
+	part, idx int
+	name      string
+	json      []byte
 }
 
-// appendStored writes the values of one row, without the brace at its end.
-func (m *meta) appendStored(out []byte, row [][]byte, levels func(level int) bool) []byte {
+// appendDocument reads a document and writes it as appendDoc does, without making a Doc of it.
+func (db *DB) appendDocument(ctx context.Context, out []byte, m *meta, name string, levels func(level int) bool) ([]byte, error) {
+	pieces := make([]piece, 0, 8)
+	buffer := make([]byte, 0, cap(out))
+	err := db.readDocument(ctx, m, name, func(part int, row [][]byte) error {
+		at, of := m.layout.at[part], m
+		p := piece{part: part}
+		if part > 0 {
+			of = m.tables[part-1].child
+			p.idx, _ = strconv.Atoi(string(row[at[slotIdx]]))
+			p.name = string(row[at[slotName]])
+		}
+		start := len(buffer)
+		buffer = of.appendRow(buffer, row, at, levels)
+		p.json = buffer[start:]
+		pieces = append(pieces, p)
+		return nil
+	})
+	slices.SortFunc(pieces, func(a, b piece) int {
+		return cmp.Or(cmp.Compare(a.part, b.part), cmp.Compare(a.idx, b.idx), cmp.Compare(a.name, b.name))
+	})
+	next := 0
+	if err == nil {
+		out, next = append(out, pieces[0].json...), 1
+	}
+	for i, t := range m.tables {
+		shown := levels(int(t.field.Permlevel))
+		if shown {
+			out = append(append(append(out, ','), t.key...), '[')
+		}
+		for first := next; next < len(pieces) && pieces[next].part == i+1; next++ {
+			if shown && next > first {
+				out = append(out, ',')
+			}
+			if shown {
+				out = append(append(out, pieces[next].json...), '}')
+			}
+		}
+		if shown {
+			out = append(out, ']')
+		}
+	}
+	return append(out, '}'), err
+}
+
+// appendRow writes the values of a row, which has them at the places given by slot, without the brace at the end.
+func (m *meta) appendRow(out []byte, row [][]byte, at []int, levels func(level int) bool) []byte {
 	out = append(out, '{')
 	for i := range m.slots {
 		s := &m.slots[i]
 		if i >= standardSlots && s.field == nil && !m.isParentColumn(s) {
 			continue
 		}
-		text := row[i]
+		text := row[at[i]]
 		if s.field != nil {
 			if !levels(s.level()) {
 				text = nil

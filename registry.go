@@ -33,8 +33,9 @@ type meta struct {
 	// restrictable says whether user permissions can apply: to its links, its own names or those of its rows.
 	levels   bool // some field has a permlevel above 0
 	password []int
-	// listFields are what clients listed lately.
-	listFields kept[listFieldsKey, listFields]
+	// What clients listed lately.
+	listFields kept[listKey, listFields]
+	statements kept[listKey, store.Statement]
 }
 
 // slot is the place of one value in a document: a standard column or a field with one.

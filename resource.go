@@ -71,24 +71,18 @@ func (a *App) serveGet(w http.ResponseWriter, r *http.Request, db *DB, m *meta, 
 	if err := a.checkParameters(r.URL.Query(), nil); err != nil {
 		return err
 	}
-	if m.IsSingle {
+	access := db.accessTo(m)
+	if bool(m.IsSingle) || !access.readsEvery() {
 		d, err := db.Get(r.Context(), m.Name, name)
 		if err != nil {
 			return err
 		}
 		return db.sendDoc(w, d)
 	}
-	s, err := db.read(r.Context(), m, name)
+	out, err := db.appendDocument(r.Context(), append(make([]byte, 0, 4096), `{"data":`...), m, name, access.readsLevel)
 	if err != nil {
 		return err
 	}
-	access := db.accessTo(m)
-	if !access.readsEvery() {
-		if err := access.checkDoc(mayRead, s.doc()); err != nil {
-			return err
-		}
-	}
-	out := s.appendJSON(append(make([]byte, 0, 4096), `{"data":`...), access.readsLevel)
 	return sendJSON(w, http.StatusOK, append(out, '}'))
 }
 
@@ -420,7 +414,25 @@ func (db *DB) list(ctx context.Context, m *meta, args listArgs) (*queryBuilder, 
 	if err := b.orderBy(args.orderBy); err != nil {
 		return nil, err
 	}
+	b.reuseStatement(args)
 	return b, b.setLimit(args)
+}
+
+// reuseStatement finds the statement of a query that differs in its values only.
+func (b *queryBuilder) reuseStatement(args listArgs) {
+	size := len(args.fields) + len(args.orderBy) + len(args.groupBy)
+	if len(b.sources) > 0 || size > maxKeptText {
+		return
+	}
+	key := listKey{rights: b.rights(), text: string(args.fields) + "\x00" + args.orderBy + "\x00" + args.groupBy}
+	shape, ok := b.query.Where.AppendShape(make([]byte, 0, 256))
+	if key.shape = string(shape); !ok || len(shape) > maxKeptText {
+		return
+	}
+	if b.query.Statement = b.meta.statements.get(key); b.query.Statement == nil {
+		b.query.Statement = new(store.Statement)
+		b.meta.statements.put(key, b.query.Statement)
+	}
 }
 
 // listFields are the fields of a list as a client named them, looked up. They depend on their text and on the rights of the
@@ -431,19 +443,31 @@ type listFields struct {
 	dropped bool
 }
 
-type listFieldsKey struct {
-	text        string
+// listKey is what a list of fields, or the statement of a list, depends on: its DocType aside.
+type listKey struct {
+	rights listRights
+	text   string // of the client
+	shape  string // of the conditions
+}
+
+type listRights struct {
 	all         bool
 	always, own right
 	levels      uint64
 }
 
-// maxListFields is how many lists of fields are kept of a DocType. The next one after them makes room by forgetting all.
-const maxListFields = 200
+func (b *queryBuilder) rights() listRights {
+	return listRights{b.access.all, b.access.always, b.access.own, b.access.readLevels}
+}
+
+// What is kept of the lists of a DocType: so many, of texts so long. The next one makes room by forgetting all others.
+const (
+	maxKept     = 100
+	maxKeptText = 1000
+)
 
 func (b *queryBuilder) addListFields(fields json.RawMessage) error {
-	a := b.access
-	key := listFieldsKey{string(fields), a.all, a.always, a.own, a.readLevels}
+	key := listKey{rights: b.rights(), text: string(fields)}
 	if known := b.meta.listFields.get(key); known != nil && len(b.sources) == 0 {
 		b.output, b.query.Columns, b.dropped = known.output, known.columns, known.dropped
 		return nil
@@ -459,7 +483,7 @@ func (b *queryBuilder) addListFields(fields json.RawMessage) error {
 			return err
 		}
 	}
-	if joins == 0 && len(b.sources) == 0 && len(fields) < 4096 {
+	if joins == 0 && len(b.sources) == 0 && len(fields) <= maxKeptText {
 		b.meta.listFields.put(key, &listFields{slices.Clip(b.output), slices.Clip(b.query.Columns), b.dropped})
 	}
 	return nil
@@ -480,7 +504,7 @@ func (k *kept[K, V]) get(key K) *V {
 func (k *kept[K, V]) put(key K, v *V) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.m == nil || len(k.m) >= maxListFields {
+	if k.m == nil || len(k.m) >= maxKept {
 		k.m = map[K]*V{}
 	}
 	k.m[key] = v

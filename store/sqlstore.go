@@ -125,7 +125,7 @@ func (s *sqlStore) enter(ctx context.Context) (running context.Context, leave fu
 func (s *sqlStore) leave() { <-s.turns }
 
 func (s *sqlStore) Query(ctx context.Context, q *Query) (Rows, error) {
-	b, extra, err := s.build(q)
+	text, args, extra, err := s.statement(q)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func (s *sqlStore) Query(ctx context.Context, q *Query) (Rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.db.QueryContext(running, string(b.text), b.args...)
+	rows, err := s.db.QueryContext(running, text, args...)
 	if err != nil {
 		leave()
 		return nil, s.dialect.fail(ctx, err)
@@ -222,7 +222,7 @@ func (t *sqlTx) context(ctx context.Context) (context.Context, error) {
 }
 
 func (t *sqlTx) Query(ctx context.Context, q *Query) (Rows, error) {
-	b, extra, err := t.store.build(q)
+	text, args, extra, err := t.store.statement(q)
 	if err != nil {
 		return nil, err
 	}
@@ -230,7 +230,7 @@ func (t *sqlTx) Query(ctx context.Context, q *Query) (Rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := t.tx.QueryContext(running, string(b.text), b.args...)
+	rows, err := t.tx.QueryContext(running, text, args...)
 	if err != nil {
 		return nil, t.store.dialect.fail(ctx, err)
 	}
@@ -352,17 +352,35 @@ func (t *sqlTx) Next(ctx context.Context, c Counter, n int) (int64, error) {
 	return last - int64(n) + 1, b.d.fail(ctx, err)
 }
 
-// build writes the SQL of a query.
-func (s *sqlStore) build(q *Query) (b *sqlBuilder, extra int, err error) {
+// statement returns the SQL of a query with its values, and how many columns it has before the query's.
+func (s *sqlStore) statement(q *Query) (text string, args []any, extra int, err error) {
 	if err := q.check(); err != nil {
-		return nil, 0, err
+		return "", nil, 0, err
 	}
-	b = newSQLBuilder(s.dialect, q.Tenant, 16)
+	b := newSQLBuilder(s.dialect, q.Tenant, 16)
+	var known *compiled
+	if q.Statement != nil {
+		known = q.Statement.compiled.Load()
+	}
+	if b.silent = known != nil; !b.silent {
+		b.text = make([]byte, 0, 2048)
+	}
 	extra = b.query(q)
 	if b.err == nil && len(b.args) > s.dialect.MaxValues {
 		b.err = fmt.Errorf("frappems: a query with %d values, of which this database takes %d", len(b.args), s.dialect.MaxValues)
 	}
-	return b, extra, b.err
+	switch {
+	case b.err != nil:
+		return "", nil, 0, b.err
+	case known == nil:
+		known = &compiled{string(b.text), len(b.args), extra}
+		if q.Statement != nil {
+			q.Statement.compiled.Store(known)
+		}
+	case known.values != len(b.args) || known.extra != extra:
+		return "", nil, 0, errors.New("frappems: a query of another shape than the one that its Statement was made of")
+	}
+	return known.text, b.args, extra, nil
 }
 
 // sqlRows turns what a driver gives into text forms.

@@ -15,15 +15,19 @@ type sqlBuilder struct {
 	tenant any
 	text   []byte
 	args   []any
-	names  int // how many aliases there are
+	names  int  // how many aliases there are
+	silent bool // only the values are wanted
 	err    error
 }
 
 func newSQLBuilder(d *Dialect, tenant string, values int) *sqlBuilder {
-	return &sqlBuilder{d: d, tenant: tenant, text: make([]byte, 0, 1024), args: make([]any, 0, values)}
+	return &sqlBuilder{d: d, tenant: tenant, args: make([]any, 0, values)}
 }
 
 func (b *sqlBuilder) add(parts ...string) {
+	if b.silent {
+		return
+	}
 	for _, part := range parts {
 		b.text = append(b.text, part...)
 	}
@@ -87,6 +91,9 @@ func (d *Dialect) appendQuoted(text []byte, name string) []byte {
 
 // columnOf writes a column of a source.
 func (b *sqlBuilder) columnOf(alias string, c *Column) {
+	if b.silent {
+		return
+	}
 	name := c.Name
 	if c.isTenant() {
 		name = tenantName

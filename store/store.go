@@ -6,6 +6,8 @@ package store
 import (
 	"context"
 	"errors"
+	"strconv"
+	"sync/atomic"
 )
 
 // Store keeps rows. Every implementation gives the same bytes for the same statements; frappemstest.TestStore is the contract as a test.
@@ -238,8 +240,40 @@ type Query struct {
 	Limit    int // 0: all rows
 	Offset   int
 	Lock     Lock
-	AnyOrder bool     // rows come in any order, those of a union's parts too; OrderBy is empty
-	Union    []*Query // their rows follow; of the same tenant, with as many columns; neither q nor they order, limit, group or dedupe
+	AnyOrder bool // rows come in any order, those of a union's parts too; OrderBy is empty
+	// Statement, if not nil, keeps what the store made of the query for the next one of the same shape.
+	Statement *Statement
+	Union     []*Query // their rows follow; of the same tenant, with as many columns; neither q nor they order, limit, group or dedupe
+}
+
+// Statement is the text that a [NewSQL] store made of a [Query]. The zero value is one that is not made yet. Queries that share
+// a Statement, which they do with one store only, differ in nothing but their tenant, values, limit and offset, and in the
+// number of none of them. It may be used concurrently.
+type Statement struct{ compiled atomic.Pointer[compiled] }
+
+// compiled is a statement's text and how many values it binds.
+type compiled struct {
+	text   string
+	values int
+	extra  int
+}
+
+// AppendShape appends what tells conditions from each other whose statements differ; ok is false for one with a [Sub].
+func (c *Cond) AppendShape(shape []byte) (_ []byte, ok bool) {
+	shape = append(shape, byte('a'+c.Op))
+	if c.Op == OpNotExists {
+		return shape, false
+	}
+	if c.Expr.Column != nil {
+		shape = append(append(strconv.AppendInt(shape, int64(c.Expr.Source), 10), c.Expr.Column.Name...), 0)
+	}
+	shape = strconv.AppendInt(append(shape, '('), int64(len(c.Values)), 10)
+	for i := range c.Conds {
+		if shape, ok = c.Conds[i].AppendShape(shape); !ok {
+			return shape, false
+		}
+	}
+	return append(shape, ')'), true
 }
 
 // MutationKind says what a [Mutation] does.
