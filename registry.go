@@ -217,7 +217,7 @@ func newMeta(d *DocType) (*meta, error) {
 	}
 	if !d.IsSingle && !d.IsVirtual {
 		m.makeTable()
-		return m, checkRowSize(m.table)
+		return m, m.table.Check()
 	}
 	return m, nil
 }
@@ -343,41 +343,6 @@ func (m *meta) addIndex(unique bool, columns ...*store.Column) {
 	if !covered {
 		m.table.Indexes = append(m.table.Indexes, index)
 	}
-}
-
-// The bounds of a row in MariaDB: 65,535 bytes with every varchar full, and 8,126 in the page, where of a long value 40
-// bytes stand at most. A table past them cannot be made there, so it is refused on every store.
-const (
-	maxRowBytes  = 65535
-	maxPageBytes = 8126
-)
-
-func checkRowSize(t *store.Table) error {
-	row, page := 65, 65
-	for _, c := range t.Columns {
-		full, inPage := 8, 8
-		switch c.Type {
-		case store.TypeVarchar:
-			full = 4*c.Length + 2
-			inPage = min(full, 41)
-		case store.TypeText, store.TypeLongText, store.TypeJSON:
-			full, inPage = 12, 41
-		case store.TypeDecimal:
-			full, inPage = 10, 10
-		case store.TypeInt:
-			full, inPage = 4, 4
-		case store.TypeCheck:
-			full, inPage = 1, 1
-		}
-		row, page = row+full, page+inPage
-	}
-	if row > maxRowBytes {
-		return fmt.Errorf("a row of its columns can have %d bytes, %d are allowed: make some Data fields Small Text", row, maxRowBytes)
-	}
-	if page > maxPageBytes {
-		return fmt.Errorf("its columns need %d bytes in a page, %d are allowed: there are too many fields", page, maxPageBytes)
-	}
-	return nil
 }
 
 // connect makes what needs the other DocTypes: child tables, links, what is fetched through them, and the order of lists.

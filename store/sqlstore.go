@@ -48,6 +48,8 @@ type Dialect struct {
 	Widen string
 	// Migrated is statements that run after those of a plan.
 	Migrated []string
+	// DDL is how a schema changes where statements for that commit by themselves. nil: a plan runs in one transaction.
+	DDL *DDL
 	// Columns is a query for all columns of all tables: table, column, type, 1 if NOT NULL or else 0, 1 if there is a
 	// default or else 0; in their order.
 	Columns string
