@@ -183,6 +183,23 @@ func (r *registry) schema() *store.Schema {
 	return s
 }
 
+// adoption is what of Frappe's own bookkeeping goes on in core's when its tables become a tenant's.
+func (r *registry) adoption(tenant string) *store.Adoption {
+	a := &store.Adoption{Tenant: tenant, Counters: counterTable, Numbered: map[string]*store.Table{}, Singles: singleTable}
+	for _, name := range r.names {
+		switch m := r.byName[name]; {
+		case bool(m.IsSingle):
+			a.SingleNames = append(a.SingleNames, name)
+		case m.table != nil && m.Autoname == "autoincrement":
+			a.Numbered[autoincrementCounter(m)] = m.table
+		}
+	}
+	return a
+}
+
+// autoincrementCounter names the counter of a DocType whose names are numbers.
+func autoincrementCounter(m *meta) string { return "autoincrement:" + m.Name }
+
 func (d *DocType) source() string {
 	if d.file == "" {
 		return fmt.Sprintf("DocType %q", d.Name)
