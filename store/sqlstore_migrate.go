@@ -137,8 +137,12 @@ func (s *sqlStore) plan(ctx context.Context, tx sqlRunner, want *Schema) (Plan, 
 	}
 	var plan Plan
 	for _, c := range changes {
-		if c.index != nil && c.index.Unique && have[strings.ToLower(c.table.Name)] != nil {
-			if err := s.checkUnique(ctx, tx, c, have[strings.ToLower(c.table.Name)]); err != nil {
+		old := have[strings.ToLower(c.table.Name)]
+		if c.index != nil && old == nil && s.dialect.DDL != nil {
+			continue // CREATE TABLE has it
+		}
+		if c.index != nil && c.index.Unique && old != nil {
+			if err := s.checkUnique(ctx, tx, c, old); err != nil {
 				return nil, err
 			}
 		}
@@ -225,7 +229,13 @@ func (d *Dialect) create(t *Table) (string, error) {
 		}
 		text += ", " + definition
 	}
-	return "CREATE TABLE " + d.quoted(t.Name) + " (" + text + ", PRIMARY KEY (" + d.columns(t.Key) + "))" + d.TableOptions, err
+	text += ", PRIMARY KEY (" + d.columns(t.Key) + ")"
+	for i := range t.Indexes {
+		if d.DDL != nil {
+			text += ", " + d.index(t, &t.Indexes[i], "")
+		}
+	}
+	return "CREATE TABLE " + d.quoted(t.Name) + " (" + text + ")" + d.TableOptions, err
 }
 
 // definition returns how CREATE TABLE describes a column.

@@ -18,8 +18,9 @@ var ddl = store.DDL{
 	Online:   ", ALGORITHM=INPLACE, LOCK=NONE",
 	Copying:  ", ALGORITHM=COPY, LOCK=SHARED",
 	WidensOnline: func(from, to *store.Column) bool {
-		// The length of a value takes one byte up to 255 bytes, which are 63 characters, and then two.
-		return from.Type == to.Type && (to.Type != store.TypeVarchar || (from.Length > 63) == (to.Length > 63))
+		// A value's length takes one byte in columns of up to 255 bytes, which are 63 characters, and else two; in those of up to
+		// 127 bytes it is written in the same way as in long ones.
+		return from.Type == to.Type && (to.Type != store.TypeVarchar || from.Length <= 31 || (from.Length > 63) == (to.Length > 63))
 	},
 	Foreign: foreign,
 	Marks:   "SELECT table_name, column_comment FROM information_schema.columns WHERE table_schema = DATABASE() AND column_name = 'tenant_id'",
