@@ -185,7 +185,8 @@ func (t *Table) checkPrimary(old *databaseTable) error {
 	tenant := old.column(tenantName)
 	if !slices.EqualFunc(key, want, strings.EqualFold) || tenant == nil {
 		return fmt.Errorf("frappems: table %s: its primary key in the database is (%s), but (%s) is needed: this is no table that frappems made; "+
-			"adopt it where Frappe did (frappems migrate --adopt), rename it, or use another database", t.Name, strings.Join(key, ", "), strings.Join(want, ", "))
+			"adopt it where Frappe did (frappems migrate --adopt), rename it, or use another database",
+			t.Name, strings.Join(key, ", "), strings.Join(want, ", "))
 	}
 	_, err := t.widened(tenant, tenantColumn)
 	return err

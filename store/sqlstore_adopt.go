@@ -84,7 +84,8 @@ func (d *Dialect) settle(table string) string {
 // takeOver returns the statements that copy Frappe's naming series and Singles.
 func (d *Dialect) takeOver(a *Adoption, have map[string]*databaseTable) (plan Plan) {
 	if have["tabseries"] != nil && a.Counters != nil {
-		plan = append(plan, d.copied(a, a.Counters, "name", "current")+d.quoted("name")+", "+d.quoted("current")+" FROM "+d.quoted("tabSeries")+d.highest(a.Counters))
+		plan = append(plan, d.copied(a, a.Counters, "name", "current")+d.quoted("name")+", "+d.quoted("current")+" FROM "+
+			d.quoted("tabSeries")+d.highest(a.Counters))
 	}
 	if have["tabsingles"] != nil && a.Singles != nil && len(a.SingleNames) > 0 {
 		var names []string

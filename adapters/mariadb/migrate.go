@@ -32,7 +32,8 @@ const (
 		WHEN 'utf8mb4_unicode_ci' THEN column_type ELSE CONCAT_WS(' ', column_type, collation_name) END,
 		is_nullable = 'NO', column_default IS NOT NULL AND column_default <> 'NULL'
 		FROM information_schema.columns WHERE table_schema = DATABASE() ORDER BY table_name, ordinal_position`
-	indexesQuery = `SELECT table_name, IF(index_name = 'PRIMARY', '', index_name), non_unique = 0, CONCAT(column_name, IFNULL(CONCAT('(', sub_part, ')'), ''))
+	indexesQuery = `SELECT table_name, IF(index_name = 'PRIMARY', '', index_name), non_unique = 0,
+		CONCAT(column_name, IFNULL(CONCAT('(', sub_part, ')'), ''))
 		FROM information_schema.statistics WHERE table_schema = DATABASE() AND index_type = 'BTREE' ORDER BY table_name, index_name, seq_in_index`
 )
 
