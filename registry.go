@@ -234,7 +234,6 @@ func newMeta(d *DocType) (*meta, error) {
 	}
 	if !d.IsSingle && !d.IsVirtual {
 		m.makeTable()
-		return m, m.table.Check()
 	}
 	return m, nil
 }
@@ -310,9 +309,6 @@ func (m *meta) makeTable() {
 // addIndexes adds what keeps values unique, what lists in their usual order need, and filters by links that users are offered
 // for it, in the same order. The name, which breaks ties, is part of every index.
 func (m *meta) addIndexes() {
-	if m.table == nil {
-		return
-	}
 	usual := []*store.Column{m.slots[slotModified].column}
 	if m.sort[0].slot != slotModified && !slices.ContainsFunc(m.sort, func(s sortTerm) bool { return s.desc != m.sort[0].desc }) {
 		usual = nil
@@ -340,20 +336,24 @@ func (m *meta) addIndexes() {
 	}
 }
 
-// addIndex adds an index unless there is one that begins with the same column.
+// addIndex adds an index unless there is one that begins with the same column. Of columns that are too many for one, those at the
+// end are left out.
 func (m *meta) addIndex(unique bool, columns ...*store.Column) {
-	var names []string
 	index := store.Index{Unique: unique}
+	covered := columns[0] == m.slots[slotName].column || columns[0].Name == "tenant_id" // every index begins with the tenant
 	for _, c := range columns {
 		if c.Type == store.TypeText || c.Type == store.TypeLongText || c.Type == store.TypeJSON {
 			return
 		}
-		if !slices.Contains(index.Columns, c) {
-			index.Columns, names = append(index.Columns, c), append(names, c.Name)
+		longer := store.Index{Name: strings.TrimPrefix(index.Name+"_"+c.Name, "_"), Columns: append(slices.Clip(index.Columns), c), Unique: unique}
+		if len(index.Columns) == 0 || longer.Check() == nil {
+			index = longer
 		}
 	}
-	index.Name = strings.Join(names, "_")
-	covered := columns[0] == m.slots[slotName].column
+	taken := func(other store.Index) bool { return strings.EqualFold(other.Name, index.Name) }
+	for slices.ContainsFunc(m.table.Indexes, taken) || strings.EqualFold(index.Name, "primary") {
+		index.Name += "_"
+	}
 	for _, other := range m.table.Indexes {
 		covered = covered || other.Columns[0] == columns[0]
 	}
@@ -386,8 +386,11 @@ func (m *meta) connect(r *registry) error {
 	}
 	m.connectFetches()
 	m.connectSort()
+	if m.table == nil {
+		return nil
+	}
 	m.addIndexes()
-	return nil
+	return m.table.Check()
 }
 
 func (m *meta) connectLink(at int) error {

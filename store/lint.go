@@ -116,16 +116,28 @@ func (t *Table) checkIndexes() error {
 	for i := range t.Indexes {
 		index := &t.Indexes[i]
 		fold := strings.ToLower(index.Name)
-		if checkIdentifier(index.Name) != nil || names[fold] {
-			return fmt.Errorf("index %q is there twice, is called PRIMARY or has no usable name", index.Name)
+		if names[fold] {
+			return fmt.Errorf("index %q is there twice, or is called PRIMARY", index.Name)
 		}
 		names[fold] = true
-		if err := checkKey(index.Columns); err != nil {
-			return fmt.Errorf("index %s on (%s): %w", index.Name, strings.Join(index.names(), ", "), err)
+		if err := index.Check(); err != nil {
+			return err
 		}
 	}
 	if err := checkKey(t.Key); err != nil {
 		return fmt.Errorf("the primary key: %w", err)
+	}
+	return nil
+}
+
+// Check says why an index cannot be made in every database, or nil.
+func (i *Index) Check() error {
+	err := checkIdentifier(i.Name)
+	if err == nil {
+		err = checkKey(i.Columns)
+	}
+	if err != nil {
+		return fmt.Errorf("index %s on (%s): %w", i.Name, strings.Join(i.names(), ", "), err)
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 const adoptionMark = "adopted by frappems for "
 
 // adopt returns the statements of an adoption, and changes have to what the database has after them.
-func (s *sqlStore) adopt(ctx context.Context, on sqlRunner, want *Schema, have map[string]*databaseTable) (plan Plan, err error) {
+func (s *sqlStore) adopt(ctx context.Context, on sqlReader, want *Schema, have map[string]*databaseTable) (plan Plan, err error) {
 	a, d := want.Adopt, s.dialect
 	switch {
 	case a == nil:
@@ -61,7 +61,7 @@ func (t *Table) isFrappes(old *databaseTable) bool {
 }
 
 // unfinished refuses a second tenant, and returns what is missing of adoptions that were broken off.
-func (s *sqlStore) unfinished(ctx context.Context, on sqlRunner, a *Adoption, have map[string]*databaseTable) (plan Plan, err error) {
+func (s *sqlStore) unfinished(ctx context.Context, on sqlReader, a *Adoption, have map[string]*databaseTable) (plan Plan, err error) {
 	var table, comment string
 	bad := s.each(ctx, on, s.dialect.DDL.Marks, []any{&table, &comment}, func() {
 		tenant, marked := strings.CutPrefix(comment, adoptionMark)
@@ -123,7 +123,7 @@ func (d *Dialect) highest(counters *Table) string {
 }
 
 // adoptTable returns the statements that make a table of Frappe's into one of a tenant, and changes old accordingly.
-func (s *sqlStore) adoptTable(ctx context.Context, on sqlRunner, t *Table, tenant string, old *databaseTable) (plan Plan, err error) {
+func (s *sqlStore) adoptTable(ctx context.Context, on sqlReader, t *Table, tenant string, old *databaseTable) (plan Plan, err error) {
 	d := s.dialect
 	drops, indexes, err := t.adoptedIndexes(old)
 	if err != nil {
@@ -165,17 +165,20 @@ func (s *sqlStore) adoptTable(ctx context.Context, on sqlRunner, t *Table, tenan
 	return append(fill, alter, d.settle(t.Name)), nil
 }
 
-// adoptedIndexes returns the indexes that have to go, since a unique one without the tenant would let tenants collide and a name
-// may be wanted for another, and those that come: all that are wanted, and the unique ones with the tenant.
+// adoptedIndexes returns the indexes that have to go, since a unique one without the tenant would let tenants collide and another
+// has its name or serves instead of it, and those that come: all that are wanted, and the unique ones with the tenant.
 func (t *Table) adoptedIndexes(old *databaseTable) (drops []string, adds []Index, err error) {
 	adds = slices.Clone(t.Indexes)
 	for _, have := range old.indexes {
-		named := slices.ContainsFunc(t.Indexes, func(i Index) bool { return strings.EqualFold(i.Name, have.name) })
-		if have.name == "" || !named && !have.unique {
+		replaced := slices.ContainsFunc(t.Indexes, func(i Index) bool {
+			begins := len(have.columns) <= len(i.Columns) && slices.EqualFunc(have.columns, i.names()[:len(have.columns)], strings.EqualFold)
+			return strings.EqualFold(i.Name, have.name) || begins && (!have.unique || i.Unique && len(i.Columns) == len(have.columns))
+		})
+		if have.name == "" || !replaced && !have.unique {
 			continue
 		}
 		drops = append(drops, have.name)
-		if named || slices.ContainsFunc(t.Indexes, func(i Index) bool { return i.Unique && slices.EqualFunc(i.names(), have.columns, strings.EqualFold) }) {
+		if replaced {
 			continue
 		}
 		index := Index{Name: have.name, Unique: true}

@@ -35,12 +35,15 @@ type DDL struct {
 // Migrate runs the statements one after the other, in one transaction where the database knows such. Each is found missing
 // again by the next Migrate if it did not run.
 func (s *sqlStore) Migrate(ctx context.Context, want *Schema, apply bool) (Plan, error) {
-	if s.dialect.DDL != nil {
-		return s.migrateOnline(ctx, want, apply)
-	}
 	db := s.db
 	if apply {
 		db = s.writer
+	}
+	if s.dialect.Migrations != nil {
+		db = s.dialect.Migrations
+	}
+	if s.dialect.DDL != nil {
+		return s.migrateOnline(ctx, db, want, apply)
 	}
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
@@ -61,8 +64,8 @@ func (s *sqlStore) Migrate(ctx context.Context, want *Schema, apply bool) (Plan,
 
 // migrateOnline plans without the lock first, so that a service which finds nothing to do waits for nobody. What it finds
 // while another migrates may be half a change: with the lock it looks again.
-func (s *sqlStore) migrateOnline(ctx context.Context, want *Schema, apply bool) (Plan, error) {
-	conn, err := s.db.Conn(ctx)
+func (s *sqlStore) migrateOnline(ctx context.Context, db *sql.DB, want *Schema, apply bool) (Plan, error) {
+	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, s.dialect.fail(ctx, err)
 	}
@@ -87,6 +90,11 @@ func (s *sqlStore) migrateOnline(ctx context.Context, want *Schema, apply bool) 
 		}
 	}
 	return plan, nil
+}
+
+// sqlReader is a *sql.Conn or a *sql.Tx.
+type sqlReader interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
 // lock waits until no other process migrates the database.
@@ -122,7 +130,7 @@ func (s *sqlStore) change(ctx context.Context, conn *sql.Conn, statement string)
 }
 
 // plan returns the statements that are missing.
-func (s *sqlStore) plan(ctx context.Context, tx sqlRunner, want *Schema) (Plan, error) {
+func (s *sqlStore) plan(ctx context.Context, tx sqlReader, want *Schema) (Plan, error) {
 	have, err := s.tables(ctx, tx)
 	if err != nil {
 		return nil, err
@@ -270,7 +278,7 @@ func (d *Dialect) literal(text string) string {
 }
 
 // tables reads what the database has, keyed by the tables' names in lower case.
-func (s *sqlStore) tables(ctx context.Context, tx sqlRunner) (map[string]*databaseTable, error) {
+func (s *sqlStore) tables(ctx context.Context, tx sqlReader) (map[string]*databaseTable, error) {
 	tables := map[string]*databaseTable{}
 	table := func(name string) *databaseTable {
 		key := strings.ToLower(name)
@@ -310,7 +318,7 @@ func (s *sqlStore) tables(ctx context.Context, tx sqlRunner) (map[string]*databa
 }
 
 // each runs a query of the dialect and calls f for each row.
-func (s *sqlStore) each(ctx context.Context, tx sqlRunner, query string, targets []any, f func()) error {
+func (s *sqlStore) each(ctx context.Context, tx sqlReader, query string, targets []any, f func()) error {
 	rows, err := tx.QueryContext(ctx, query)
 	if err != nil {
 		return s.dialect.fail(ctx, err)
@@ -326,7 +334,7 @@ func (s *sqlStore) each(ctx context.Context, tx sqlRunner, query string, targets
 }
 
 // checkUnique refuses a unique index that rows contradict. A column that is new, too, has its default in all of them.
-func (s *sqlStore) checkUnique(ctx context.Context, tx sqlRunner, c schemaChange, have *databaseTable) error {
+func (s *sqlStore) checkUnique(ctx context.Context, tx sqlReader, c schemaChange, have *databaseTable) error {
 	d := s.dialect
 	by, where := "NULL", "" // of one that is adopted all rows are one tenant's
 	if have.column(tenantName) != nil {

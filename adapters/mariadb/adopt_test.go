@@ -120,7 +120,7 @@ func TestAdopt(t *testing.T) {
 	testAdoptedDocuments(t, app)
 	got := texts(t, db, "SELECT index_name, non_unique, GROUP_CONCAT(column_name ORDER BY seq_in_index) FROM information_schema.statistics "+
 		"WHERE table_schema = DATABASE() AND table_name = 'tabParty' GROUP BY 1, 2 ORDER BY 1")
-	want := []string{"active 1 tenant_id,active", "code 0 tenant_id,code", "modified 1 tenant_id,modified", "note_index 1 note", "PRIMARY 0 tenant_id,name",
+	want := []string{"active_modified 1 tenant_id,active,modified", "code 0 tenant_id,code", "modified 1 tenant_id,modified", "note_index 1 note", "PRIMARY 0 tenant_id,name",
 		"unique_tax 0 tenant_id,tax_id,custom_tag"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got the indexes %q, want %q", got, want)

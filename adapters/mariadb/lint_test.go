@@ -59,7 +59,7 @@ func TestLint(t *testing.T) {
 		{"column's name", "64 are allowed", func(n int) *store.Table {
 			return columns(1, func(int) *store.Column { return column(strings.Repeat("ü", n), store.TypeInt, 0) })
 		}},
-		{"index's name", "usable name", func(n int) *store.Table {
+		{"index's name", "64 are allowed", func(n int) *store.Table {
 			made := columns(1, func(int) *store.Column { return column("c", store.TypeInt, 0) })
 			made.Indexes = []store.Index{{Name: strings.Repeat("x", n), Columns: made.Columns[1:]}}
 			return made
