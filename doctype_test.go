@@ -159,14 +159,16 @@ func TestDocTypeRows(t *testing.T) {
 // TestIndexesAreMakeable: names and lengths of fields never make an index that no database could have.
 func TestIndexesAreMakeable(t *testing.T) {
 	long := strings.Repeat("x", 60)
-	field := func(name, more string) string { return `{"fieldname": "` + name + `", "fieldtype": "Data", ` + more + `}` }
+	field := func(name, more string) string {
+		return `{"fieldname": "` + name + `", "fieldtype": "Data", ` + more + `}`
+	}
 	for name, fields := range map[string]string{
 		"long name":     field(long, `"search_index": 1`),
 		"same names":    field("a", `"search_index": 1`) + "," + field("a_modified", `"unique": 1`),
 		"primary":       field("primary", `"unique": 1`),
 		"tenant":        field("tenant_id", `"search_index": 1`),
 		"long column":   field("a", `"search_index": 1, "length": 700`) + "," + field("b", `"length": 700`),
-		"long and many": field("a", `"search_index": 1`) + "," + field("b", `"length": 1000`) + "," + field("c", ""),
+		"long and many": field("a", `"search_index": 1`) + "," + field("b", `"length": 1000`) + "," + field("c", `"label": "C"`),
 	} {
 		text := `{"doctype": "DocType", "name": "Paper", "sort_field": "b desc, c desc, modified desc", "fields": [` + fields + `]}`
 		app, err := frappems.New(frappems.Config{DocTypes: fstest.MapFS{"x.json": {Data: []byte(text)}}, Store: frappems.NewMemoryStore()})
