@@ -162,11 +162,16 @@ func TestIndexesAreMakeable(t *testing.T) {
 	field := func(name, more string) string {
 		return `{"fieldname": "` + name + `", "fieldtype": "Data", ` + more + `}`
 	}
+	var many []string
+	for i := range 70 {
+		many = append(many, field(fmt.Sprint("f", i), `"search_index": 1`))
+	}
 	for name, fields := range map[string]string{
 		"long name":     field(long, `"search_index": 1`),
 		"same names":    field("a", `"search_index": 1`) + "," + field("a_modified", `"unique": 1`),
 		"primary":       field("primary", `"unique": 1`),
 		"tenant":        field("tenant_id", `"search_index": 1`),
+		"too many":      strings.Join(many, ","),
 		"long column":   field("a", `"search_index": 1, "length": 700`) + "," + field("b", `"length": 700`),
 		"long and many": field("a", `"search_index": 1`) + "," + field("b", `"length": 1000`) + "," + field("c", `"label": "C"`),
 	} {

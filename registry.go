@@ -337,7 +337,7 @@ func (m *meta) addIndexes() {
 }
 
 // addIndex adds an index unless there is one that begins with the same column. Of columns that are too many for one, those at the
-// end are left out.
+// end are left out; one that would only make lists faster and cannot be is left out itself.
 func (m *meta) addIndex(unique bool, columns ...*store.Column) {
 	index := store.Index{Unique: unique}
 	covered := columns[0] == m.slots[slotName].column || columns[0].Name == "tenant_id" // every index begins with the tenant
@@ -357,8 +357,13 @@ func (m *meta) addIndex(unique bool, columns ...*store.Column) {
 	for _, other := range m.table.Indexes {
 		covered = covered || other.Columns[0] == columns[0]
 	}
-	if !covered {
-		m.table.Indexes = append(m.table.Indexes, index)
+	if covered {
+		return
+	}
+	without := m.table.Indexes
+	m.table.Indexes = append(without, index)
+	if !unique && m.table.Check() != nil {
+		m.table.Indexes = without
 	}
 }
 
