@@ -155,3 +155,37 @@ func TestDocTypeRows(t *testing.T) {
 	s.send("manager@acme", "DELETE", docPath("Order", order), "").want(t, 202, `{"data":"ok"}`)
 	s.send("manager@acme", "DELETE", docPath("Item", "Bolt"), "").want(t, 202, `{"data":"ok"}`) // its rows hold nothing any more
 }
+
+// TestIndexesAreMakeable: names and lengths of fields never make an index that no database could have.
+func TestIndexesAreMakeable(t *testing.T) {
+	long := strings.Repeat("x", 60)
+	field := func(name, more string) string {
+		return `{"fieldname": "` + name + `", "fieldtype": "Data", ` + more + `}`
+	}
+	var many []string
+	for i := range 70 {
+		many = append(many, field(fmt.Sprint("f", i), `"search_index": 1`))
+	}
+	for name, fields := range map[string]string{
+		"long name":     field(long, `"search_index": 1`),
+		"same names":    field("a", `"search_index": 1`) + "," + field("a_modified", `"unique": 1`),
+		"primary":       field("primary", `"unique": 1`),
+		"tenant":        field("tenant_id", `"search_index": 1`),
+		"too many":      strings.Join(many, ","),
+		"long column":   field("a", `"search_index": 1, "length": 700`) + "," + field("b", `"length": 700`),
+		"long and many": field("a", `"search_index": 1`) + "," + field("b", `"length": 1000`) + "," + field("c", `"label": "C"`),
+	} {
+		text := `{"doctype": "DocType", "name": "Paper", "sort_field": "b desc, c desc, modified desc", "fields": [` + fields + `]}`
+		app, err := frappems.New(frappems.Config{DocTypes: fstest.MapFS{"x.json": {Data: []byte(text)}}, Store: frappems.NewMemoryStore()})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if _, err := app.Migrate(t.Context(), true); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	text := `{"doctype": "DocType", "name": "Paper", "fields": [` + field("a", `"unique": 1, "length": 800`) + `]}`
+	_, err := frappems.New(frappems.Config{DocTypes: fstest.MapFS{"x.json": {Data: []byte(text)}}, Store: frappems.NewMemoryStore()})
+	if err == nil || !strings.Contains(err.Error(), "3072") || !strings.Contains(err.Error(), "x.json") {
+		t.Errorf("a unique field that is too long for an index: %v", err)
+	}
+}

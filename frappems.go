@@ -242,7 +242,24 @@ func (a *App) begin(site string) error {
 // Migrate compares the store's tables with the DocTypes and returns the statements that are missing. With apply it also
 // runs them. Start does this too.
 func (a *App) Migrate(ctx context.Context, apply bool) (store.Plan, error) {
-	plan, err := a.store.Migrate(ctx, a.registry.schema(), apply)
+	return a.migrateTo(ctx, a.registry.schema(), apply)
+}
+
+// Adopt is Migrate in a database in which Frappe made the tables: these get a tenant, which all their rows become a part of, and
+// Frappe's naming series and Single DocTypes go on with their values. Nothing but this call does that, Start neither. Nobody may
+// write to the tables meanwhile, and Frappe cannot write to them afterwards. Broken off, it is repeated; for another tenant
+// it is then refused. Passwords are not taken over, since Frappe's key encrypts them.
+func (a *App) Adopt(ctx context.Context, tenant string, apply bool) (store.Plan, error) {
+	if !store.ValidTenant(tenant) || a.config.Tenant != "" && tenant != a.config.Tenant {
+		return nil, fmt.Errorf("frappems: adopt: the tenant %q is none of this service", tenant)
+	}
+	schema := a.registry.schema()
+	schema.Adopt = a.registry.adoption(tenant)
+	return a.migrateTo(ctx, schema, apply)
+}
+
+func (a *App) migrateTo(ctx context.Context, schema *store.Schema, apply bool) (store.Plan, error) {
+	plan, err := a.store.Migrate(ctx, schema, apply)
 	if err != nil {
 		return plan, fmt.Errorf("frappems: migrate: %w", err)
 	}

@@ -30,7 +30,7 @@ func (n *names) setName(d *Doc) error {
 	name, err := "", error(nil)
 	switch amended := toText(d.Get("amended_from")); {
 	case rule == "autoincrement" && !bool(d.meta.IsSingle):
-		number, err := n.next("autoincrement:"+d.meta.Name, 1)
+		number, err := n.next(autoincrementCounter(d.meta), 1)
 		d.values[slotName] = number
 		return err
 	case amended != "":

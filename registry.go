@@ -184,6 +184,23 @@ func (r *registry) schema() *store.Schema {
 	return s
 }
 
+// adoption is what of Frappe's own bookkeeping goes on in core's when its tables become a tenant's.
+func (r *registry) adoption(tenant string) *store.Adoption {
+	a := &store.Adoption{Tenant: tenant, Counters: counterTable, Numbered: map[string]*store.Table{}, Singles: singleTable}
+	for _, name := range r.names {
+		switch m := r.byName[name]; {
+		case bool(m.IsSingle):
+			a.SingleNames = append(a.SingleNames, name)
+		case m.table != nil && m.Autoname == "autoincrement":
+			a.Numbered[autoincrementCounter(m)] = m.table
+		}
+	}
+	return a
+}
+
+// autoincrementCounter names the counter of a DocType whose names are numbers.
+func autoincrementCounter(m *meta) string { return "autoincrement:" + m.Name }
+
 func (d *DocType) source() string {
 	if d.file == "" {
 		return fmt.Sprintf("DocType %q", d.Name)
@@ -218,7 +235,6 @@ func newMeta(d *DocType) (*meta, error) {
 	}
 	if !d.IsSingle && !d.IsVirtual {
 		m.makeTable()
-		return m, checkRowSize(m.table)
 	}
 	return m, nil
 }
@@ -294,9 +310,6 @@ func (m *meta) makeTable() {
 // addIndexes adds what keeps values unique, what lists in their usual order need, and filters by links that users are offered
 // for it, in the same order. The name, which breaks ties, is part of every index.
 func (m *meta) addIndexes() {
-	if m.table == nil {
-		return
-	}
 	usual := []*store.Column{m.slots[slotModified].column}
 	if m.sort[0].slot != slotModified && !slices.ContainsFunc(m.sort, func(s sortTerm) bool { return s.desc != m.sort[0].desc }) {
 		usual = nil
@@ -324,61 +337,35 @@ func (m *meta) addIndexes() {
 	}
 }
 
-// addIndex adds an index unless there is one that begins with the same column.
+// addIndex adds an index unless there is one that begins with the same column. Of columns that are too many for one, those at the
+// end are left out; one that would only make lists faster and cannot be is left out itself.
 func (m *meta) addIndex(unique bool, columns ...*store.Column) {
-	var names []string
 	index := store.Index{Unique: unique}
+	covered := columns[0] == m.slots[slotName].column || columns[0].Name == "tenant_id" // every index begins with the tenant
 	for _, c := range columns {
 		if c.Type == store.TypeText || c.Type == store.TypeLongText || c.Type == store.TypeJSON {
 			return
 		}
-		if !slices.Contains(index.Columns, c) {
-			index.Columns, names = append(index.Columns, c), append(names, c.Name)
+		longer := store.Index{Name: strings.TrimPrefix(index.Name+"_"+c.Name, "_"), Columns: append(slices.Clip(index.Columns), c), Unique: unique}
+		if len(index.Columns) == 0 || longer.Check() == nil {
+			index = longer
 		}
 	}
-	index.Name = strings.Join(names, "_")
-	covered := columns[0] == m.slots[slotName].column
+	taken := func(other store.Index) bool { return strings.EqualFold(other.Name, index.Name) }
+	for slices.ContainsFunc(m.table.Indexes, taken) || strings.EqualFold(index.Name, "primary") {
+		index.Name += "_"
+	}
 	for _, other := range m.table.Indexes {
 		covered = covered || other.Columns[0] == columns[0]
 	}
-	if !covered {
-		m.table.Indexes = append(m.table.Indexes, index)
+	if covered {
+		return
 	}
-}
-
-// The bounds of a row in MariaDB: 65,535 bytes with every varchar full, and 8,126 in the page, where of a long value 40
-// bytes stand at most. A table past them cannot be made there, so it is refused on every store.
-const (
-	maxRowBytes  = 65535
-	maxPageBytes = 8126
-)
-
-func checkRowSize(t *store.Table) error {
-	row, page := 65, 65
-	for _, c := range t.Columns {
-		full, inPage := 8, 8
-		switch c.Type {
-		case store.TypeVarchar:
-			full = 4*c.Length + 2
-			inPage = min(full, 41)
-		case store.TypeText, store.TypeLongText, store.TypeJSON:
-			full, inPage = 12, 41
-		case store.TypeDecimal:
-			full, inPage = 10, 10
-		case store.TypeInt:
-			full, inPage = 4, 4
-		case store.TypeCheck:
-			full, inPage = 1, 1
-		}
-		row, page = row+full, page+inPage
+	without := m.table.Indexes
+	m.table.Indexes = append(without, index)
+	if !unique && m.table.Check() != nil {
+		m.table.Indexes = without
 	}
-	if row > maxRowBytes {
-		return fmt.Errorf("a row of its columns can have %d bytes, %d are allowed: make some Data fields Small Text", row, maxRowBytes)
-	}
-	if page > maxPageBytes {
-		return fmt.Errorf("its columns need %d bytes in a page, %d are allowed: there are too many fields", page, maxPageBytes)
-	}
-	return nil
 }
 
 // connect makes what needs the other DocTypes: child tables, links, what is fetched through them, and the order of lists.
@@ -405,8 +392,11 @@ func (m *meta) connect(r *registry) error {
 	}
 	m.connectFetches()
 	m.connectSort()
+	if m.table == nil {
+		return nil
+	}
 	m.addIndexes()
-	return nil
+	return m.table.Check()
 }
 
 func (m *meta) connectLink(at int) error {

@@ -338,6 +338,9 @@ func (t *memoryTable) prefix(cells []cell, places []int) []byte {
 
 // Migrate's plan is in words: there are no statements. A table that changes is made anew, with its rows.
 func (s *memoryStore) Migrate(ctx context.Context, want *Schema, apply bool) (plan Plan, err error) {
+	if want.Adopt != nil {
+		return nil, errNoAdoption
+	}
 	if err := s.lock(ctx); err != nil {
 		return nil, err
 	}

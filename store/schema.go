@@ -17,9 +17,10 @@ type databaseTable struct {
 
 // databaseColumn is a column as a database has it.
 type databaseColumn struct {
-	Column        // Default is not "" where there is one
-	text   string // how the database calls the type
-	known  bool   // Type and Length say what it is
+	Column         // Default is not "" where there is one
+	text    string // how the database calls the type
+	known   bool   // Type and Length say what it is
+	rebuilt bool   // its table is adopted: it is made anew, and NOT NULL where that is wanted
 }
 
 // databaseIndex is an index as a database has it; the tenant's column is one of columns.
@@ -43,9 +44,12 @@ type schemaChange struct {
 	table *Table
 	add   *Column
 	widen *Column // as it will be
-	lifts bool    // widen can be NULL, and could not
+	from  *databaseColumn
 	index *Index
 }
+
+// lifts reports whether a column that could not be NULL now can.
+func (c *schemaChange) lifts() bool { return c.from.NotNull && !c.widen.NotNull }
 
 // String says what is done, without SQL.
 func (c schemaChange) String() string {
@@ -92,7 +96,7 @@ func (s *Schema) changes(have map[string]*databaseTable) ([]schemaChange, error)
 
 // columnChanges compares the columns of a table that exists.
 func (t *Table) columnChanges(old *databaseTable) (changes []schemaChange, err error) {
-	if err := t.checkKey(old); err != nil {
+	if err := t.checkPrimary(old); err != nil {
 		return nil, err
 	}
 	for _, c := range t.Columns {
@@ -110,7 +114,7 @@ func (t *Table) columnChanges(old *databaseTable) (changes []schemaChange, err e
 				return nil, err
 			}
 			if wider != nil {
-				changes = append(changes, schemaChange{table: t, widen: wider, lifts: have.NotNull && !wider.NotNull})
+				changes = append(changes, schemaChange{table: t, widen: wider, from: have})
 			}
 		}
 	}
@@ -121,7 +125,39 @@ func (t *Table) columnChanges(old *databaseTable) (changes []schemaChange, err e
 				"row can be inserted: give it a default or drop it by hand", t.Name, c.Name)
 		}
 	}
-	return changes, nil
+	return changes, t.checkMerged(old, changes)
+}
+
+// checkMerged refuses changes after which a table, with the columns and indexes that only the database has, would be too big.
+func (t *Table) checkMerged(old *databaseTable, changes []schemaChange) error {
+	merged := Table{}
+	for i := range old.columns {
+		if c := &old.columns[i]; c.known && !c.isTenant() {
+			merged.Columns = append(merged.Columns, &c.Column)
+		}
+	}
+	for _, change := range changes {
+		if change.add != nil {
+			merged.Columns = append(merged.Columns, change.add)
+		} else {
+			merged.Columns[slices.Index(merged.Columns, &change.from.Column)] = change.widen
+		}
+	}
+	if err := checkRowSize(merged.Columns); err != nil && len(changes) > 0 {
+		return fmt.Errorf("frappems: table %s, with the columns that only the database has: %w", t.Name, err)
+	}
+	for _, index := range old.indexes {
+		var columns []*Column
+		for _, name := range index.columns {
+			if c := merged.columnFold(name); c != nil {
+				columns = append(columns, c)
+			}
+		}
+		if err := checkKey(columns); err != nil && len(changes) > 0 {
+			return fmt.Errorf("frappems: table %s, index %s in the database: %w", t.Name, index.name, err)
+		}
+	}
+	return nil
 }
 
 // columnFold is column without regard to case.
@@ -134,8 +170,8 @@ func (t *Table) columnFold(name string) *Column {
 	return nil
 }
 
-// checkKey refuses a table whose primary key is another, such as one that Frappe made.
-func (t *Table) checkKey(old *databaseTable) error {
+// checkPrimary refuses a table whose primary key is another, such as one that Frappe made.
+func (t *Table) checkPrimary(old *databaseTable) error {
 	want := []string{tenantName}
 	for _, c := range t.Key {
 		want = append(want, c.Name)
@@ -146,11 +182,13 @@ func (t *Table) checkKey(old *databaseTable) error {
 			key = index.columns
 		}
 	}
-	if !slices.EqualFunc(key, want, strings.EqualFold) {
+	tenant := old.column(tenantName)
+	if !slices.EqualFunc(key, want, strings.EqualFold) || tenant == nil {
 		return fmt.Errorf("frappems: table %s: its primary key in the database is (%s), but (%s) is needed: this is no table that frappems made; "+
-			"rename it, or use another database", t.Name, strings.Join(key, ", "), strings.Join(want, ", "))
+			"adopt it where Frappe did (frappems migrate --adopt), rename it, or use another database",
+			t.Name, strings.Join(key, ", "), strings.Join(want, ", "))
 	}
-	_, err := t.widened(old.column(tenantName), tenantColumn)
+	_, err := t.widened(tenant, tenantColumn)
 	return err
 }
 
@@ -168,12 +206,13 @@ func (t *Table) widened(have *databaseColumn, want *Column) (*Column, error) {
 	if !change {
 		becomes.Type, becomes.Length = have.Type, have.Length
 	}
+	change = change || have.rebuilt
 	key := slices.ContainsFunc(t.Key, func(c *Column) bool { return c == want }) || want.isTenant()
 	lifted := have.NotNull && !want.NotNull && !key
 	if !change && !lifted {
 		return nil, nil
 	}
-	becomes.NotNull = have.NotNull && want.NotNull || key
+	becomes.NotNull = (have.NotNull || have.rebuilt) && want.NotNull || key
 	return &becomes, nil
 }
 

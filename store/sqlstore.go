@@ -23,6 +23,8 @@ type Dialect struct {
 	// ends. Those that run are not interrupted by their context, which costs as much as a small query: driver and server
 	// have to limit them. 0 leaves both to database/sql.
 	Connections int
+	// Migrations is where Migrate runs, whose statements may take long; nil means Writer.
+	Migrations *sql.DB
 	// Quote surrounds identifiers, and is doubled within them; 0 is '"'.
 	Quote byte
 	// MaxValues is how many values one statement can bind; inserts of more rows are split. 0 is 32,766.
@@ -48,6 +50,8 @@ type Dialect struct {
 	Widen string
 	// Migrated is statements that run after those of a plan.
 	Migrated []string
+	// DDL is how a schema changes where statements for that commit by themselves. nil: a plan runs in one transaction.
+	DDL *DDL
 	// Columns is a query for all columns of all tables: table, column, type, 1 if NOT NULL or else 0, 1 if there is a
 	// default or else 0; in their order.
 	Columns string
@@ -75,7 +79,7 @@ type Dialect struct {
 	Error func(err error) StoreError
 }
 
-// NewSQL returns a store in a database. The store owns db and closes it, and d.Writer too. How many connections it
+// NewSQL returns a store in a database. The store owns db and closes it, and those of d too. How many connections it
 // may use and keep is up to the caller.
 func NewSQL(db *sql.DB, d Dialect) Store {
 	if d.Quote == 0 {
@@ -175,8 +179,10 @@ func (s *sqlStore) Ping(ctx context.Context) error {
 func (s *sqlStore) Close() error {
 	s.close()
 	err := s.db.Close()
-	if s.writer != s.db {
-		err = errors.Join(err, s.writer.Close())
+	for _, other := range []*sql.DB{s.dialect.Writer, s.dialect.Migrations} {
+		if other != nil {
+			err = errors.Join(err, other.Close())
+		}
 	}
 	return err
 }

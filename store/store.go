@@ -123,7 +123,24 @@ type Index struct {
 }
 
 // Schema is all tables of a service.
-type Schema struct{ Tables []*Table }
+type Schema struct {
+	Tables []*Table
+	Adopt  *Adoption // nil: a table that Frappe made is refused
+}
+
+// Adoption is how Migrate makes tables that Frappe made, with the primary key name and without a tenant, into those of a schema:
+// all their rows become the tenant's. Tables that have a tenant stay as they are. A store whose tables Frappe cannot have made
+// refuses it.
+type Adoption struct {
+	Tenant string
+	// Counters continue the naming series of Frappe's tabSeries, by the same names.
+	Counters *Table
+	// Numbered are counters, by their names, that continue after the highest name of a table which is adopted.
+	Numbered map[string]*Table
+	// Singles, with the columns doctype, field and value, gets the values of Frappe's tabSingles for SingleNames. What is there stays.
+	Singles     *Table
+	SingleNames []string
+}
 
 // Plan is the statements by which Migrate brings a database to a [Schema], in order. An empty plan means: nothing to do.
 type Plan []string

@@ -224,35 +224,6 @@ func (t *Table) widens(have, want *Column) (change bool, err error) {
 		"without loss: rename or convert the column by hand, or give the field another name", t.Name, want.Name, have.kind(), want.kind())
 }
 
-// check refuses a schema that databases do not agree about.
-func (s *Schema) check() error {
-	tables := map[string]bool{}
-	for _, t := range s.Tables {
-		if fold := strings.ToLower(t.Name); tables[fold] || t.Name == "" {
-			return fmt.Errorf("frappems: table %q is there twice or has no name", t.Name)
-		} else {
-			tables[fold] = true
-		}
-		columns := map[string]bool{}
-		for _, c := range t.Columns {
-			if fold := strings.ToLower(c.Name); columns[fold] || c.Name == "" || strings.ContainsRune(c.Name, 0) {
-				return fmt.Errorf("frappems: table %s: column %q is there twice (names that differ in case only are the same) or has no usable name", t.Name, c.Name)
-			} else {
-				columns[fold] = true
-			}
-			if c.Default != "" {
-				if _, err := c.normal(c.Default); err != nil || strings.ContainsRune(c.Default, 0) {
-					return fmt.Errorf("frappems: table %s, column %s: the default %.40q cannot be one of its values", t.Name, c.Name, c.Default)
-				}
-			}
-		}
-		if len(t.Key) == 0 || strings.ContainsRune(t.Name, 0) {
-			return fmt.Errorf("frappems: table %s has no key or a name that cannot be used", t.Name)
-		}
-	}
-	return nil
-}
-
 // inserted returns the text form that a row gets in a column which an insert does not name; nil is NULL.
 func (c *Column) inserted() (cell, error) {
 	if c.Default != "" {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"strconv"
-	"strings"
 
 	"github.com/frappems/frappems/store"
 	"github.com/go-sql-driver/mysql"
@@ -24,11 +23,10 @@ var dialect = store.Dialect{
 	Kind:         kind,
 	TableOptions: " ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci",
 	Widen:        "MODIFY COLUMN",
-	Columns: `SELECT table_name, column_name, IF(character_set_name = 'ascii', CONCAT('ascii ', column_type), column_type), is_nullable = 'NO', column_default IS NOT NULL AND column_default <> 'NULL'
-		FROM information_schema.columns WHERE table_schema = DATABASE() ORDER BY table_name, ordinal_position`,
-	Indexes: `SELECT table_name, IF(index_name = 'PRIMARY', '', index_name), non_unique = 0, column_name
-		FROM information_schema.statistics WHERE table_schema = DATABASE() ORDER BY table_name, index_name, seq_in_index`,
-	Bind: bind,
+	Columns:      columnsQuery,
+	Indexes:      indexesQuery,
+	DDL:          &ddl,
+	Bind:         bind,
 	Operands: [store.TypeTime + 1]string{ // as texts they would be compared as floating point numbers
 		store.TypeDecimal: "CAST(? AS DECIMAL(65,9))", store.TypeRating: "CAST(? AS DECIMAL(65,9))",
 	},
@@ -52,29 +50,6 @@ func columnType(c *store.Column) string {
 		return fmt.Sprintf("varchar(%d) CHARACTER SET ascii COLLATE ascii_bin", c.Length)
 	}
 	return typeNames[c.Type]
-}
-
-func kind(name string) (store.ColumnType, int, bool) {
-	for t, known := range typeNames {
-		if known == name {
-			return store.ColumnType(t), 0, true
-		}
-	}
-	base, length, _ := strings.Cut(strings.TrimSuffix(name, ")"), "(")
-	n, _ := strconv.Atoi(length)
-	switch base {
-	case "varchar":
-		return store.TypeVarchar, n, true
-	case "ascii varchar":
-		return store.TypeASCII, n, true
-	case "int":
-		return store.TypeInt, 0, true
-	case "bigint":
-		return store.TypeBigInt, 0, true
-	case "tinyint":
-		return store.TypeCheck, 0, true
-	}
-	return 0, 0, false
 }
 
 // bind makes integers numbers: MariaDB would compare them with a text as floating point numbers.

@@ -17,6 +17,13 @@ import (
 var server *mariadbtest.Server
 
 func TestMain(m *testing.M) {
+	if url := os.Getenv(migrateURL); url != "" {
+		if err := migrateProcess(url); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	var err error
 	if server, err = mariadbtest.Start(); err != nil {
 		fmt.Fprintln(os.Stderr, err)

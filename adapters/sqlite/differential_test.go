@@ -150,7 +150,10 @@ func newGenerator(seed uint64) *generator {
 			if other := g.column(table); other != columns[0] {
 				columns = append(columns, other)
 			}
-			table.Indexes = append(table.Indexes, store.Index{Name: fmt.Sprint("i", n), Columns: columns, Unique: g.IntN(5) == 0})
+			index := store.Index{Name: fmt.Sprint("i", n), Columns: columns, Unique: g.IntN(5) == 0}
+			if index.Check() == nil {
+				table.Indexes = append(table.Indexes, index)
+			}
 		}
 		g.tables = append(g.tables, table)
 	}

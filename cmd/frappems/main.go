@@ -17,7 +17,7 @@ import (
 const usage = `frappems serves Frappe DocTypes: Frappe's REST API from one program.
 
   frappems serve     serve DocTypes; without flags an example, on orders.db in this directory
-  frappems migrate   create and widen tables; with --plan only print what is missing
+  frappems migrate   create and widen tables; with --plan only print what is missing; with --adopt take over Frappe's
   frappems version   print the version
 
 "frappems serve -h" and "frappems migrate -h" list the flags.

@@ -72,6 +72,9 @@ func TestMistakes(t *testing.T) {
 		{"serve --doctypes good --users users.json --store memory: --addr nowhere", 1, []string{"--addr", "nowhere"}},
 		{"migrate --doctypes good", 2, []string{"--store is required"}},
 		{"migrate --users x", 2, []string{"-users"}},
+		{"migrate --doctypes good --store memory: --adopt acme", 1, []string{"none to adopt"}},
+		{"migrate --doctypes good --store sqlite:new.db --adopt acme --plan", 1, []string{"none to adopt"}},
+		{"migrate --doctypes good --store memory: --adopt SYSTEM", 1, []string{"adopt", "SYSTEM"}},
 	} {
 		t.Run(test.args, func(t *testing.T) {
 			inDir(t, map[string]string{"good/thing.json": goodDocType, "empty/readme.txt": "", "bad/broken.json": `{"doctype": "DocType", "name": `,

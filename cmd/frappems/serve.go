@@ -15,12 +15,13 @@ import (
 	"syscall"
 
 	"github.com/frappems/frappems"
+	"github.com/frappems/frappems/store"
 )
 
 // options are the flags of serve and migrate.
 type options struct {
-	doctypes, users, store, addr, log, remoteLinks string
-	noMigrate, strictQuery, plan                   bool
+	doctypes, users, store, addr, log, remoteLinks, adopt string
+	noMigrate, strictQuery, plan                          bool
 }
 
 // parse reads the flags of a command.
@@ -39,6 +40,7 @@ func parse(e *env, command string, args []string) (*options, error) {
 		set.BoolVar(&o.strictQuery, "strict-query", false, "refuse unknown query parameters")
 	} else {
 		set.BoolVar(&o.plan, "plan", false, "print the statements that are missing, and change nothing")
+		set.StringVar(&o.adopt, "adopt", "", "make tables that Frappe made into those of this `tenant`; look at the --plan first")
 	}
 	if err := set.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -242,7 +244,11 @@ func migrate(ctx context.Context, e *env, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	plan, err := app.Migrate(ctx, !o.plan)
+	change := app.Migrate
+	if o.adopt != "" {
+		change = func(ctx context.Context, apply bool) (store.Plan, error) { return app.Adopt(ctx, o.adopt, apply) }
+	}
+	plan, err := change(ctx, !o.plan)
 	for _, statement := range plan {
 		fmt.Fprintf(e.stdout, "%s;\n", statement)
 	}
