@@ -21,10 +21,12 @@ type names struct {
 	now time.Time
 }
 
-// setName names a new document by its DocType's autoname.
+// setName names a new document by its DocType's autoname, unless a hook does.
 func (n *names) setName(d *Doc) error {
-	autoname := d.meta.Autoname
-	rule := strings.ToLower(autoname)
+	if err := n.db.fire(n.ctx, BeforeNaming, d); err != nil {
+		return err
+	}
+	rule := strings.ToLower(d.meta.Autoname)
 	given := d.values[slotName]
 	d.values[slotName] = nil
 	name, err := "", error(nil)
@@ -42,12 +44,12 @@ func (n *names) setName(d *Doc) error {
 			given = newname
 		}
 		if name = toText(given); isEmpty(given) {
-			err = Errorf(ValidationError, "Please set the document name")
+			name, err = n.byHook(d, rule)
 		} else if _, isText := given.(string); !isText {
 			err = Errorf(NameError, "The name must be a text, %s is none", quoteShort(name))
 		}
 	default:
-		name, err = n.byRule(d, autoname, rule)
+		name, err = n.byHook(d, rule)
 	}
 	if err != nil {
 		return err
@@ -57,8 +59,18 @@ func (n *names) setName(d *Doc) error {
 	return err
 }
 
+// byHook lets hooks of autoname set the name, and names by the rule where they do not.
+func (n *names) byHook(d *Doc, rule string) (string, error) {
+	if err := n.db.fire(n.ctx, Autoname, d); err != nil || d.Name() != "" {
+		return d.Name(), err
+	}
+	return n.byRule(d, d.meta.Autoname, rule)
+}
+
 func (n *names) byRule(d *Doc, autoname, rule string) (string, error) {
 	switch {
+	case strings.HasPrefix(rule, "prompt"):
+		return "", Errorf(ValidationError, "Please set the document name")
 	case strings.HasPrefix(rule, "field:"):
 		field := strings.TrimSpace(autoname[len("field:"):])
 		name := strings.TrimSpace(toText(d.Get(field)))
@@ -237,9 +249,12 @@ func (n *names) byFormat(d *Doc, format string) (string, error) {
 // amendedName is the name of the document that is amended with a number behind it, which grows with each amendment.
 func (n *names) amendedName(d *Doc, amended string) (string, error) {
 	number, prefix := int64(1), amended
-	before, err := n.db.values(n.ctx, d.meta, amended, "amended_from")
+	before, err := n.db.values(n.ctx, d.meta, amended, "amended_from", "docstatus")
 	if err != nil {
 		return "", err
+	}
+	if before != nil && before[1] != "2" {
+		return "", Errorf(ValidationError, "%s %s cannot be amended because it is not cancelled", escapeHTML(d.meta.Name), bold(amended))
 	}
 	if before != nil && before[0] != "" {
 		if cut := strings.LastIndexByte(amended, '-'); cut > 0 {

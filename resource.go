@@ -38,10 +38,7 @@ func (a *App) serveResource(w http.ResponseWriter, r *http.Request, res *resourc
 	case verb == "create":
 		return a.serveCreate(w, r, db, m)
 	case verb == "delete":
-		if err := db.Delete(r.Context(), m.Name, name); err != nil {
-			return err
-		}
-		return sendJSON(w, http.StatusAccepted, []byte(`{"data":"ok"}`))
+		return a.serveDelete(w, r, db, m, name)
 	case r.Method == http.MethodPost:
 		return Errorf(ValidationError, "POST on a document runs one of its methods, and run_method does not name any")
 	}
@@ -63,6 +60,7 @@ func (db *DB) sendDoc(w http.ResponseWriter, d *Doc) error {
 	if !d.isNew && !a.allows(mayRead, toText(d.values[slotOwner])) {
 		levels = func(int) bool { return false }
 	}
+	w.Header().Set("ETag", d.tag())
 	out := d.appendDoc([]byte(`{"data":`), levels)
 	return sendJSON(w, http.StatusOK, append(out, '}'))
 }
@@ -79,11 +77,50 @@ func (a *App) serveGet(w http.ResponseWriter, r *http.Request, db *DB, m *meta, 
 		}
 		return db.sendDoc(w, d)
 	}
-	out, err := db.appendDocument(r.Context(), append(make([]byte, 0, 4096), `{"data":`...), m, name, access.readsLevel)
+	out, modified, err := db.appendDocument(r.Context(), append(make([]byte, 0, 4096), `{"data":`...), m, name, access.readsLevel)
 	if err != nil {
 		return err
 	}
+	tag := versionTag(modified)
+	w.Header().Set("ETag", tag)
+	if matchesTag(r.Header.Get("If-None-Match"), tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
 	return sendJSON(w, http.StatusOK, append(out, '}'))
+}
+
+// versionTag is the ETag of a document that was modified at this time: its digits, down to the microsecond.
+func versionTag(modified string) string {
+	digits := strings.NewReplacer("-", "", " ", "", ":", "", ".", "").Replace(modified)
+	return `"` + (digits + "00000000000000000000")[:20] + `"`
+}
+
+func (d *Doc) tag() string { return versionTag(toText(d.values[slotModified])) }
+
+// matchesTag says whether a header If-Match or If-None-Match names a tag. Proxies that compress make tags weak, which changes
+// nothing here.
+func matchesTag(header, tag string) bool {
+	for part := range strings.SplitSeq(header, ",") {
+		if part = strings.TrimSpace(part); part == "*" || strings.TrimPrefix(part, "W/") == tag {
+			return true
+		}
+	}
+	return false
+}
+
+// checkMatch refuses to change a document that is not the one which the header If-Match names. Who may not change it anyway is
+// told that instead.
+func (db *DB) checkMatch(r *http.Request, d *Doc, need right) error {
+	header := r.Header.Get("If-Match")
+	if header == "" || matchesTag(header, d.tag()) {
+		return nil
+	}
+	if err := db.accessTo(d.meta).checkDoc(need, d); err != nil {
+		return err
+	}
+	return Errorf(PreconditionFailedError, "%s %s has been modified: it is %s now, and not %s. Please refresh to get the latest document.",
+		escapeHTML(d.meta.Name), bold(d.Name()), escapeHTML(d.tag()), quoteShort(header))
 }
 
 func (a *App) serveCreate(w http.ResponseWriter, r *http.Request, db *DB, m *meta) error {
@@ -98,28 +135,43 @@ func (a *App) serveCreate(w http.ResponseWriter, r *http.Request, db *DB, m *met
 	return db.sendDoc(w, d)
 }
 
+func (a *App) serveDelete(w http.ResponseWriter, r *http.Request, db *DB, m *meta, name string) error {
+	err := db.Tx(r.Context(), func(db *DB) error {
+		if r.Header.Get("If-Match") != "" {
+			d, err := db.load(r.Context(), m, name, store.UpdateLock)
+			if err != nil {
+				return err
+			}
+			if err := db.checkMatch(r, d, mayDelete); err != nil {
+				return err
+			}
+		}
+		return db.delete(r.Context(), m, name)
+	})
+	if err != nil {
+		return err
+	}
+	return sendJSON(w, http.StatusAccepted, []byte(`{"data":"ok"}`))
+}
+
 func (a *App) serveUpdate(w http.ResponseWriter, r *http.Request, db *DB, m *meta, name string) error {
 	values, err := db.readValues(r, m)
 	if err != nil {
 		return err
 	}
-	var d *Doc
-	err = db.Tx(r.Context(), func(db *DB) error {
-		before, err := db.load(r.Context(), m, name, store.UpdateLock)
-		if err != nil {
+	d, err := db.change(r.Context(), m, name, func(db *DB, d *Doc) error {
+		if err := db.checkMatch(r, d.before, mayWrite); err != nil {
 			return err
 		}
-		d = before.clone()
-		d.before = before
 		if err := d.assignAll(values); err != nil {
 			return err
 		}
 		// A name in the body is the document that Frappe would save, with the rights of the one in the path.
-		if other := d.Name(); other != before.Name() {
+		if other := d.Name(); other != d.before.Name() {
 			return notFound(m, other)
 		}
-		d.values[slotName] = before.values[slotName]
-		return db.save(r.Context(), d)
+		d.values[slotName] = d.before.values[slotName]
+		return nil
 	})
 	if err != nil {
 		return err
