@@ -565,6 +565,9 @@ func TestSaveAgain(t *testing.T) {
 	if err != nil || stored.Get("note") != "a!" || stored.Get("modified") != d.Get("modified") {
 		t.Errorf("got %v %v %v", stored.Get("note"), stored.Get("modified"), err)
 	}
+	if kept := stored.Get("lines").([]*frappems.Doc)[0]; kept.Name() != row.Name() || kept.Get("creation") != d.Get("creation") || kept.Get("modified") != d.Get("modified") {
+		t.Errorf("the row is of %v, changed at %v; the document of %v, changed at %v", kept.Get("creation"), kept.Get("modified"), d.Get("creation"), d.Get("modified"))
+	}
 }
 
 func TestSetValue(t *testing.T) {

@@ -15,7 +15,8 @@ const linkTypes = `[
 {"name": "Client", "autoname": "field:title", "allow_rename": 1, "fields": [{"fieldname": "title", "fieldtype": "Data", "length": 20},
 	{"fieldname": "pin", "fieldtype": "Password"}, {"fieldname": "parent_client", "fieldtype": "Link", "options": "Client"},
 	{"fieldname": "lines", "fieldtype": "Table", "options": "Line"}],
-	"permissions": [{"role": "Manager", "read": 1, "write": 1, "create": 1, "delete": 1}, {"role": "Clerk", "read": 1, "write": 1, "create": 1}]},
+	"permissions": [{"role": "Manager", "read": 1, "write": 1, "create": 1, "delete": 1}, {"role": "Clerk", "read": 1, "write": 1, "create": 1},
+	{"role": "Maker", "if_owner": 1, "read": 1, "write": 1, "create": 1, "delete": 1}]},
 {"name": "Twin", "autoname": "field:title", "fields": [{"fieldname": "title", "fieldtype": "Data"}], "permissions": [{"role": "Manager", "read": 1, "write": 1, "create": 1}]},
 {"name": "Line", "istable": 1, "fields": [{"fieldname": "client", "fieldtype": "Link", "options": "Client"}, {"fieldname": "twin", "fieldtype": "Link", "options": "Twin"},
 	{"fieldname": "kind", "fieldtype": "Data"}, {"fieldname": "thing", "fieldtype": "Dynamic Link", "options": "kind"}]},
@@ -153,6 +154,7 @@ func TestRename(t *testing.T) {
 func TestRenameRefused(t *testing.T) {
 	s, _ := linked(t, func(*frappems.App) {})
 	s.create("manager@acme", "Fixed", `{"name": "F"}`)
+	s.create("maker@acme", "Client", `{"title": "Mine"}`)
 	s.create("manager@acme", "Counted", `{}`)
 	for _, test := range []struct {
 		as, body string
@@ -179,6 +181,8 @@ func TestRenameRefused(t *testing.T) {
 		{"viewer@acme", `{"doctype": "Client", "old": "Ada", "new": "Cy"}`, 403, "PermissionError", "doctype access"},
 		{"viewer@acme", `{"doctype": "Client", "old": "Nobody", "new": "Cy"}`, 403, "PermissionError", "doctype access"},
 		{"clerk@acme", `{"doctype": "Client", "old": "Ada", "new": "Bob", "merge": true}`, 403, "PermissionError", "delete"},
+		{"maker@acme", `{"doctype": "Client", "old": "Ada", "new": "Cy"}`, 403, "PermissionError", "write"},
+		{"maker@acme", `{"doctype": "Client", "old": "Mine", "new": "Ada", "merge": true}`, 403, "PermissionError", "write"},
 	} {
 		before := s.links("manager@acme") + s.get("manager@acme", "Client", "Ada").body + s.get("manager@acme", "Client", "Bob").body
 		got := s.send(test.as, "POST", "/rename", test.body)

@@ -199,7 +199,7 @@ func (db *DB) resetLevels(a *access, d *Doc) {
 		if d.before != nil {
 			d.rows[i] = d.before.clone().rows[i]
 			for n, row := range d.rows[i] {
-				row.before, row.taken = d.before.rows[i][n], true
+				row.before = d.before.rows[i][n]
 			}
 		}
 	}
