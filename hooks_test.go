@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/frappems/frappems"
 	"github.com/frappems/frappems/store"
@@ -681,7 +682,7 @@ func TestMatch(t *testing.T) {
 	if second == first {
 		t.Error("a change leaves the tag as it is")
 	}
-	if got := s.get("manager@acme", "Options", ""); got.header.Get("Etag") != "" {
+	if got := s.get("manager@acme", "Options", "Options"); got.header.Get("Etag") != `"00000000000000000000"` {
 		t.Errorf("a Single that was never saved has the tag %s", got.header.Get("Etag"))
 	}
 	for _, test := range []struct {
@@ -705,6 +706,11 @@ func TestMatch(t *testing.T) {
 		if got.status != test.status || got.Type != test.want || got.status == 304 && (got.body != "" || got.header.Get("Etag") != second) {
 			t.Errorf("%s %s: %s as %s: got %d %s, want %d %s", test.method, test.header, test.value, test.as, got.status, got.body, test.status, test.want)
 		}
+	}
+	onTheSecond, _ := life(t, func(*frappems.App) {}, func(c *frappems.Config) { c.Now = func() time.Time { return shopTime } })
+	made = onTheSecond.send("manager@acme", "POST", docPath("Client"), `{"title": "Ada"}`)
+	if got, want := onTheSecond.get("manager@acme", "Client", "Ada").header.Get("Etag"), `"20260315102030000000"`; got != want || made.header.Get("Etag") != want {
+		t.Errorf("got the tags %s and %s, want %s", made.header.Get("Etag"), got, want)
 	}
 	stale := s.create("manager@acme", "Client", `{"title": "Bob"}`)
 	s.send("manager@acme", "PUT", docPath("Client", stale), `{"modified": "2020-01-02 03:04:05"}`).
