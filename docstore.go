@@ -201,13 +201,15 @@ func (m *meta) read(row [][]byte) *Doc {
 	return d
 }
 
-// rowsOf is the condition that a row is of this table field of a document.
-func (t *tableField) rowsOf(m *meta, name string) store.Cond {
-	equal := func(column, value string) store.Cond {
-		return compare(store.OpEqual, t.child.expr(column), value)
+// rowsOf is the condition that a row is of this table field of one of these documents.
+func (t *tableField) rowsOf(m *meta, names ...string) store.Cond {
+	parent := compare(store.OpIn, t.child.expr("parent"), names...)
+	if len(names) == 1 {
+		parent.Op = store.OpEqual
 	}
-	return store.Cond{Op: store.OpAnd, Conds: []store.Cond{
-		equal("parent", name), equal("parenttype", m.Name), equal("parentfield", t.field.Fieldname)}}
+	return store.Cond{Op: store.OpAnd, Conds: []store.Cond{parent,
+		compare(store.OpEqual, t.child.expr("parenttype"), m.Name),
+		compare(store.OpEqual, t.child.expr("parentfield"), t.field.Fieldname)}}
 }
 
 func sortRows(rows []*Doc) {
@@ -469,7 +471,7 @@ func (db *DB) singleChanges(d *Doc) ([]store.Mutation, error) {
 
 // writeDeleted removes a document, its rows and its passwords, and keeps a copy of it as Frappe does.
 func (db *DB) writeDeleted(ctx context.Context, d *Doc) error {
-	copied := string(d.appendDoc(nil, func(int) bool { return true }))
+	copied := string(d.appendDoc(nil, func(int) bool { return true }, false))
 	deleted := db.app.now().Format(timestampLayout) + " " + randomName()
 	writes := []store.Mutation{{Kind: store.InsertRows, Tenant: db.tenant, Table: deletedTable, Columns: deletedTable.Columns,
 		Rows: [][]any{{d.meta.Name, d.Name(), deleted, copied}}}}

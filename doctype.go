@@ -92,6 +92,11 @@ func (f *flag) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// MarshalJSON writes 0 or 1.
+func (f flag) MarshalJSON() ([]byte, error) {
+	return strconv.AppendInt(nil, int64(boolInt(bool(f))), 10), nil
+}
+
 // number is an integer that Frappe's JSON may hold as a string, as a bool or not at all.
 type number int
 

@@ -123,9 +123,9 @@ func appendFloat(out []byte, f float64) []byte {
 	return out
 }
 
-// appendDoc writes a document with its rows, without what is null, as /api/resource has it. Values of a permlevel that the
-// user may not read are left out, or 0 in a Check or Int field, as Frappe has it.
-func (d *Doc) appendDoc(out []byte, levels func(level int) bool) []byte {
+// appendDoc writes a document with its rows: without what is null, as /api/resource has it, or with nulls, as frappe.client
+// does. Values of a permlevel that the user may not read are null, or 0 in a Check or Int field, as Frappe has it.
+func (d *Doc) appendDoc(out []byte, levels func(level int) bool, nulls bool) []byte {
 	out = append(out, '{')
 	for i := range d.meta.slots {
 		s := &d.meta.slots[i]
@@ -139,7 +139,7 @@ func (d *Doc) appendDoc(out []byte, levels func(level int) bool) []byte {
 			}
 			v = shownValue(s.field, v)
 		}
-		if v != nil {
+		if v != nil || nulls {
 			out = append(appendValue(append(out, s.key...), v), ',')
 		}
 	}
@@ -153,7 +153,7 @@ func (d *Doc) appendDoc(out []byte, levels func(level int) bool) []byte {
 			if n > 0 {
 				out = append(out, ',')
 			}
-			out = row.appendDoc(out, levels)
+			out = row.appendDoc(out, levels, nulls)
 		}
 		out = append(out, ']')
 	}

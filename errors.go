@@ -41,6 +41,7 @@ const (
 	PreconditionFailedError      Code = "PreconditionFailed"   // 412
 	RequestTooLargeError         Code = "RequestTooLargeError" // 413
 	UnsupportedMediaTypeError    Code = "UnsupportedMediaType" // 415
+	IdempotencyKeyError          Code = "IdempotencyKeyError"  // 422
 	InternalError                Code = "InternalError"        // 500
 	UnavailableError             Code = "ServiceUnavailable"   // 503
 )
@@ -67,6 +68,8 @@ func (c Code) Status() int {
 		return http.StatusRequestEntityTooLarge
 	case UnsupportedMediaTypeError:
 		return http.StatusUnsupportedMediaType
+	case IdempotencyKeyError:
+		return http.StatusUnprocessableEntity
 	case InternalError:
 		return http.StatusInternalServerError
 	case UnavailableError:

@@ -141,7 +141,7 @@ const (
 	stopped
 )
 
-// App is one service. Registration (Resource, Handle, Public, Use) is for one goroutine, before Start; its mistakes
+// App is one service. Registration (Resource, Handle, Method, Public, Use) is for one goroutine, before Start; its mistakes
 // panic and name the lines of the program. Everything else may be called concurrently.
 type App struct {
 	config    Config
@@ -192,7 +192,8 @@ func New(config Config) (*App, error) {
 		log:      c.Logger,
 		guest:    &User{Name: guestName, FullName: guestName, Roles: []string{guestName}, Tenant: c.Tenant},
 		origins:  http.NewCrossOriginProtection(),
-		router:   router{mux: http.NewServeMux(), resources: map[*meta]*resource{}, bases: map[string]*resource{}},
+		router: router{mux: http.NewServeMux(), resources: map[*meta]*resource{}, bases: map[string]*resource{},
+			methods: ownMethods()},
 	}, nil
 }
 

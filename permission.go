@@ -23,10 +23,19 @@ const (
 	mayReport
 )
 
+var rightNames = []string{"read", "write", "create", "delete", "submit", "cancel", "amend", "select", "report"}
+
+// rightNamed is the right of a name; of one that is unknown, one that nobody but Administrator has.
+func rightNamed(name string) right {
+	if i := slices.Index(rightNames, name); i >= 0 {
+		return 1 << i
+	}
+	return 1 << len(rightNames)
+}
+
 // String names the first of the rights.
 func (r right) String() string {
-	names := []string{"read", "write", "create", "delete", "submit", "cancel", "amend", "select", "report"}
-	for i, name := range names {
+	for i, name := range rightNames {
 		if r&(1<<i) != 0 {
 			return name
 		}

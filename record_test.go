@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -252,6 +253,9 @@ func (noRows) Columns() []string         { return nil }
 func (noRows) Close() error              { return nil }
 func (noRows) Next([]driver.Value) error { return io.EOF }
 
+// OwnMethods are the names of the methods that frappems serves itself.
+func OwnMethods() []string { return slices.Sorted(maps.Keys(ownMethods())) }
+
 // ShopDocTypes is what most tests at the HTTP seam serve: something of everything that permissions, links and naming know.
 const ShopDocTypes = `[
 {"doctype": "DocType", "name": "Region", "autoname": "field:title", "fields": [
@@ -323,3 +327,6 @@ func StoredPassword(ctx context.Context, db *DB, doctype, name, field string) (s
 
 // ForgetKey gives a service another EncryptionKey, as if it had been started anew without one.
 func ForgetKey(db *DB) { db.app.config.EncryptionKey = []byte(strings.Repeat("?", 32)) }
+
+// ErrDeadlockForTests is what a store gives that broke a deadlock.
+const ErrDeadlockForTests = store.ErrDeadlock

@@ -175,7 +175,7 @@ func (r *registry) lookup(segment string) *meta {
 
 // schema is the tables of all DocTypes and of core's own bookkeeping.
 func (r *registry) schema() *store.Schema {
-	s := &store.Schema{Tables: []*store.Table{counterTable, singleTable, passwordTable, deletedTable}}
+	s := &store.Schema{Tables: []*store.Table{counterTable, singleTable, passwordTable, deletedTable, idempotencyTable}}
 	for _, name := range r.names {
 		if t := r.byName[name].table; t != nil {
 			s.Tables = append(s.Tables, t)
@@ -465,12 +465,15 @@ func (m *meta) connectSort() {
 	}
 }
 
-// Core's own tables: naming series and autoincrement, the values of Single DocTypes, passwords, and what was deleted.
+// Core's own tables: naming series and autoincrement, the values of Single DocTypes, passwords, what was deleted, and the
+// answers to requests with an Idempotency-Key.
 var (
 	counterTable  = bookkeeping("__counters", &store.Column{Name: "current", Type: store.TypeBigInt, NotNull: true, Default: "0"}, "name")
 	singleTable   = bookkeeping("__singles", &store.Column{Name: "value", Type: store.TypeLongText}, "doctype", "field")
 	passwordTable = bookkeeping("__passwords", &store.Column{Name: "password", Type: store.TypeLongText}, "doctype", "name", "fieldname")
 	deletedTable  = bookkeeping("__deleted", &store.Column{Name: "document", Type: store.TypeLongText}, "doctype", "name", "deleted")
+
+	idempotencyTable = withTime(bookkeeping("__idempotency", &store.Column{Name: "answer", Type: store.TypeLongText}, "request"))
 )
 
 // bookkeeping makes a table of one value under a key of names.
@@ -481,5 +484,13 @@ func bookkeeping(name string, value *store.Column, key ...string) *store.Table {
 	}
 	t.Key = t.Columns[:len(key):len(key)]
 	t.Columns = append(t.Columns, value)
+	return t
+}
+
+// withTime adds when each row was made, by which old ones are found.
+func withTime(t *store.Table) *store.Table {
+	created := &store.Column{Name: "created", Type: store.TypeDatetime}
+	t.Columns = append(t.Columns, created)
+	t.Indexes = []store.Index{{Name: "created", Columns: []*store.Column{created}}}
 	return t
 }

@@ -31,6 +31,7 @@ type exchange struct {
 	id      string
 	route   string // the pattern that matched
 	inside  bool   // counted as in flight
+	v2      bool   // asked for by API v2, which has an envelope of its own
 
 	user    *User
 	refused error // why user is Guest in spite of credentials
@@ -364,7 +365,35 @@ func (x *exchange) write(w http.ResponseWriter, e *Error) {
 		h.Set("Retry-After", "1")
 	}
 	w.WriteHeader(status)
+	if x.v2 {
+		io.WriteString(w, marshalText(e.envelopeV2()))
+		return
+	}
 	io.WriteString(w, marshalText(body))
+}
+
+// envelopeV2 is the body of an error in API v2: the error, and what else the user is shown.
+type envelopeV2 struct {
+	Errors   []errorV2 `json:"errors"`
+	Messages []Message `json:"messages,omitempty"`
+}
+
+type errorV2 struct {
+	Type      Code   `json:"type"`
+	Message   string `json:"message,omitempty"`
+	Title     string `json:"title,omitempty"`
+	Indicator string `json:"indicator,omitempty"`
+}
+
+func (e *Error) envelopeV2() envelopeV2 {
+	one := errorV2{Type: e.Code, Message: e.Message}
+	messages := e.messages()
+	if len(messages) == 0 {
+		return envelopeV2{Errors: []errorV2{one}}
+	}
+	first := messages[0]
+	one.Message, one.Title, one.Indicator = first.Message, first.Title, first.Indicator
+	return envelopeV2{Errors: []errorV2{one}, Messages: messages[1:]}
 }
 
 // marshalText is a value of ours as JSON.

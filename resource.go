@@ -33,6 +33,8 @@ func (a *App) serveResource(w http.ResponseWriter, r *http.Request, res *resourc
 	switch {
 	case verb == "list":
 		return a.serveList(w, r, db, m, nil)
+	case verb == "get" && r.URL.Query().Has("run_method"):
+		return a.serveRunMethod(w, r, db, m, name)
 	case verb == "get":
 		return a.serveGet(w, r, db, m, name)
 	case verb == "create":
@@ -40,7 +42,7 @@ func (a *App) serveResource(w http.ResponseWriter, r *http.Request, res *resourc
 	case verb == "delete":
 		return a.serveDelete(w, r, db, m, name)
 	case r.Method == http.MethodPost:
-		return Errorf(ValidationError, "POST on a document runs one of its methods, and run_method does not name any")
+		return a.serveRunMethod(w, r, db, m, name)
 	}
 	return a.serveUpdate(w, r, db, m, name)
 }
@@ -55,14 +57,19 @@ func sendJSON(w http.ResponseWriter, status int, body []byte) error {
 
 // sendDoc answers with a document: of one that the user could change but may not read, without its values.
 func (db *DB) sendDoc(w http.ResponseWriter, d *Doc) error {
+	w.Header().Set("ETag", d.tag())
+	out := db.appendDoc([]byte(`{"data":`), d, false)
+	return sendJSON(w, http.StatusOK, append(out, '}'))
+}
+
+// appendDoc writes a document as the user may see it, with its nulls or without.
+func (db *DB) appendDoc(out []byte, d *Doc, nulls bool) []byte {
 	a := db.accessTo(d.meta)
 	levels := a.readsLevel
 	if !d.isNew && !a.allows(mayRead, toText(d.values[slotOwner])) {
 		levels = func(int) bool { return false }
 	}
-	w.Header().Set("ETag", d.tag())
-	out := d.appendDoc([]byte(`{"data":`), levels)
-	return sendJSON(w, http.StatusOK, append(out, '}'))
+	return d.appendDoc(out, levels, nulls)
 }
 
 func (a *App) serveGet(w http.ResponseWriter, r *http.Request, db *DB, m *meta, name string) error {
@@ -130,20 +137,26 @@ func (a *App) serveUpdate(w http.ResponseWriter, r *http.Request, db *DB, m *met
 		if err := db.checkMatch(r, d.before, mayWrite); err != nil {
 			return err
 		}
-		if err := d.assignAll(values); err != nil {
-			return err
-		}
-		// A name in the body is the document that Frappe would save, with the rights of the one in the path.
-		if other := d.Name(); other != d.before.Name() {
-			return notFound(m, other)
-		}
-		d.values[slotName] = d.before.values[slotName]
-		return nil
+		return d.update(values)
 	})
 	if err != nil {
 		return err
 	}
 	return db.sendDoc(w, d)
+}
+
+// update sets the fields that a client sent of a stored document.
+func (d *Doc) update(values map[string]json.RawMessage) error {
+	stored := d.values[slotName]
+	if err := d.assignAll(values); err != nil {
+		return err
+	}
+	// A name in the body is the document that Frappe would save, with the rights of the one in the path.
+	if other := d.Name(); other != toText(stored) {
+		return notFound(d.meta, other)
+	}
+	d.values[slotName] = stored
+	return nil
 }
 
 // readValues reads the fields that a client sends: a JSON object, a form, or either with all of them as JSON under data.
@@ -161,11 +174,17 @@ func (db *DB) readValues(r *http.Request, m *meta) (map[string]json.RawMessage, 
 			values = nested
 		}
 	}
+	return db.settable(values)
+}
+
+// settable drops what a client may not say of a document: who made it, when, and whose it is.
+func (db *DB) settable(values map[string]json.RawMessage) (map[string]json.RawMessage, error) {
 	if raw := values["tenant_id"]; raw != nil {
 		if tenant, err := decodeValue(raw); err != nil || tenant != nil && tenant != db.tenant {
 			return nil, Errorf(PermissionError, "The tenant_id is not that of your tenant")
 		}
 	}
+	values = maps.Clone(values)
 	for _, never := range []string{"doctype", "owner", "creation", "modified_by", "tenant_id", "flags"} {
 		delete(values, never)
 	}
@@ -234,38 +253,35 @@ type listArgs struct {
 	start, limit               int // limit 0: all
 	asDict                     bool
 	parents                    []*meta // of a list of rows of a child table
+	pages                      pageArgs
+	where                      []store.Cond // beside the filters
 }
 
 // listParameters are those that Frappe knows. Some change nothing here: distinct (which v15 ignores, too), debug, parent.
 var listParameters = []string{"fields", "filters", "or_filters", "order_by", "group_by", "limit", "limit_start",
-	"limit_page_length", "as_dict", "distinct", "debug", "parent", "doctype", "cmd", "expand"}
+	"limit_page_length", "as_dict", "distinct", "debug", "parent", "doctype", "cmd", "expand", "expand_children", "after", "has_next_page"}
 
 func (a *App) serveList(w http.ResponseWriter, r *http.Request, db *DB, m *meta, parents []*meta) error {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return Errorf(ValidationError, "The query string cannot be read: %s", escapeHTML(err.Error()))
 	}
+	if exchangeFrom(r.Context()).v2 {
+		if query.Has("start") { // as clients of v16 send it; v15, whose answers were recorded, does not say it
+			query.Set("has_next_page", "1")
+		}
+		pageParameters(query)
+	}
 	args, err := a.readListArgs(query)
 	if err != nil {
 		return err
 	}
 	args.parents = parents
-	b, err := db.list(r.Context(), m, args)
+	l, err := db.listing(r.Context(), m, args)
 	if err != nil {
 		return err
 	}
-	out := append(make([]byte, 0, 4096), `{"data":[`...)
-	if b != nil {
-		if out, err = a.appendRows(r.Context(), w, out, b, args); err != nil {
-			return err
-		}
-	}
-	out = append(out, "]}"...)
-	if x := exchangeFrom(r.Context()); x.answer.status != 0 {
-		w.Write(out)
-		return nil
-	}
-	return sendJSON(w, http.StatusOK, out)
+	return l.send(r.Context(), w, "data")
 }
 
 // parentsOf are the DocTypes that are served and have rows of a child table.
@@ -280,18 +296,26 @@ func (a *App) parentsOf(m *meta) []*meta {
 	return parents
 }
 
-// serveRows answers with a list of rows of a child table. The parameter parent names the DocType whose documents they are part
-// of: who may read these may list their rows. Administrator may leave it out.
-func (a *App) serveRows(w http.ResponseWriter, r *http.Request, m *meta, parents []*meta) error {
-	user, named := UserFrom(r.Context()), r.URL.Query().Get("parent")
+// rowParents says of which DocTypes' documents a list of rows of a child table is. The parameter parent names the DocType:
+// who may read its documents may list their rows. Administrator may leave it out.
+func rowParents(user *User, m *meta, parents []*meta, named string) ([]*meta, error) {
 	if named != "" {
-		parents = slices.DeleteFunc(parents, func(p *meta) bool { return p != a.registry.lookup(named) })
+		parents = slices.DeleteFunc(parents, func(p *meta) bool { return p.Name != named && p.slug != named })
 	}
 	if len(parents) == 0 || named == "" && user.Name != administratorName {
-		return Errorf(PermissionError, "Rows of %s are listed with the parameter parent: the DocType that they are part of", bold(m.Name))
+		return nil, Errorf(PermissionError, "Rows of %s are listed with the parameter parent: the DocType that they are part of", bold(m.Name))
 	}
 	if acc := accessTo(user, parents[0]); acc.onlySelects() {
-		return acc.denied(mayRead, "")
+		return nil, acc.denied(mayRead, "")
+	}
+	return parents, nil
+}
+
+// serveRows answers with a list of rows of a child table.
+func (a *App) serveRows(w http.ResponseWriter, r *http.Request, m *meta, parents []*meta) error {
+	parents, err := rowParents(UserFrom(r.Context()), m, parents, r.URL.Query().Get("parent"))
+	if err != nil {
+		return err
 	}
 	db, err := a.DB(r.Context())
 	if err != nil {
@@ -328,7 +352,7 @@ func (a *App) readListArgs(query url.Values) (listArgs, error) {
 	default:
 		return args, unusable("as_dict", query.Get("as_dict"), "true or false")
 	}
-	return args, nil
+	return args, args.readPages(query)
 }
 
 func unusable(name, text, want string) error {
@@ -407,7 +431,7 @@ func (db *DB) list(ctx context.Context, m *meta, args listArgs) (*queryBuilder, 
 	if err := b.addListFields(args.fields); err != nil || len(b.output) == 0 {
 		return nil, err
 	}
-	where := append(b.access.conditions(0), b.parent...)
+	where := slices.Concat(b.access.conditions(0), b.parent, args.where)
 	for _, f := range []struct {
 		raw json.RawMessage
 		op  store.Op
@@ -433,8 +457,13 @@ func (db *DB) list(ctx context.Context, m *meta, args listArgs) (*queryBuilder, 
 	if err := b.orderBy(args.orderBy); err != nil {
 		return nil, err
 	}
-	b.reuseStatement(args)
-	return b, b.setLimit(args)
+	if err := b.setLimit(args); err != nil {
+		return nil, err
+	}
+	if args.pages.after == nil && args.pages.children == nil { // which ask for further columns
+		b.reuseStatement(args)
+	}
+	return b, b.setPages(args)
 }
 
 // reuseStatement finds the statement of a query that differs in its values only.
@@ -544,33 +573,6 @@ func (b *queryBuilder) setLimit(args listArgs) error {
 
 func tooManyRows(most int) error {
 	return Errorf(ValidationError, "This would be more than %d rows: ask for pages with limit_start and limit_page_length", most)
-}
-
-// flushAt is how much of a page is collected before it is sent.
-const flushAt = 64 << 10
-
-// appendRows writes rows as JSON. A page is sent in pieces as its rows come; a list without a limit only at its end,
-// when it is known not to be too long.
-func (a *App) appendRows(ctx context.Context, w http.ResponseWriter, out []byte, b *queryBuilder, args listArgs) ([]byte, error) {
-	n := 0
-	err := b.db.each(ctx, &b.query, func(row [][]byte) error {
-		if n++; n > a.config.MaxRows {
-			return tooManyRows(a.config.MaxRows)
-		}
-		if n > 1 {
-			out = append(out, ',')
-		}
-		out = appendRow(out, b.output, row, args.asDict)
-		if len(out) > flushAt && args.limit > 0 {
-			w.Header()["Content-Type"] = contentJSON
-			if _, err := w.Write(out); err != nil {
-				return err
-			}
-			out = out[:0]
-		}
-		return nil
-	})
-	return out, err
 }
 
 // appendRow writes one row, as an object or as a list of its values.

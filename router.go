@@ -58,6 +58,7 @@ type route struct {
 	handler  http.Handler
 	public   bool
 	noTenant bool
+	safe     bool // of a method: it changes nothing
 }
 
 // router finds the handler of a request. It is built by the calls that register, and does not change after Start.
@@ -66,6 +67,7 @@ type router struct {
 	routes    []*route
 	resources map[*meta]*resource
 	bases     map[string]*resource // by BasePath
+	methods   map[string]*method
 	wrappers  []func(http.Handler) http.Handler
 	handler   http.Handler // the routes within the wrappers
 }
@@ -136,6 +138,9 @@ func (a *App) addRoute(t *route) error {
 	}
 	if _, ok := cutResource(path); ok {
 		return fmt.Errorf("pattern %q: what is under /api/resource is registered with Resource", t.pattern)
+	}
+	if _, ok := cutMethod(path); ok || strings.HasPrefix(path, apiV2) {
+		return fmt.Errorf("pattern %q: what is under /api/method and %s is frappems' own; see Method", t.pattern, apiV2)
 	}
 	if h, ok := t.handler.(typed); ok {
 		for _, name := range wildcards(t.pattern) {
@@ -244,6 +249,17 @@ func (a *App) dispatch(w http.ResponseWriter, r *http.Request) error {
 	path := r.URL.EscapedPath()
 	if rest, ok := cutResource(path); ok {
 		return a.serveNamed(w, r, rest)
+	}
+	if rest, ok := strings.CutPrefix(path, apiV2); ok {
+		return a.serveV2(w, r, rest)
+	}
+	if name, ok := cutMethod(path); ok {
+		return a.serveMethod(w, r, name)
+	}
+	if path == "/" {
+		if served, err := a.serveCommand(w, r); served {
+			return err
+		}
 	}
 	found, _ := a.router.mux.Handler(r)
 	if _, ok := found.(*route); ok { // else it is the mux's own: not found, not allowed, or a redirect
@@ -359,25 +375,30 @@ func (a *App) serveVerb(w http.ResponseWriter, r *http.Request, res *resource, r
 	if x.refused != nil {
 		return x.refused
 	}
-	if r.Method == http.MethodPatch && name != "" {
+	if r.Method == http.MethodPatch && name != "" && !x.v2 {
 		return &Error{Code: DoesNotExistError} // API v1 has no PATCH, and Frappe says it so
 	}
 	verb := res.verb(r.Method, name)
-	if verb == "" || !res.allows(verb) {
+	if verb == "" || !res.allows(verb) || x.v2 && name != "" && r.Method == http.MethodPost {
 		w.Header().Set("Allow", res.methods(name))
 		return &Error{Code: MethodNotAllowedError}
 	}
-	handler := res.Handlers[verb]
-	if handler == nil {
-		return a.serveResource(w, r, res, name)
+	serve := func(w http.ResponseWriter) error { return a.serveResource(w, r, res, name) }
+	if handler := res.Handlers[verb]; handler != nil {
+		if err := a.admit(r, false); err != nil {
+			return err
+		}
+		r.SetPathValue("doctype", res.meta.Name)
+		r.SetPathValue("name", name)
+		serve = func(w http.ResponseWriter) error {
+			handler.ServeHTTP(w, r)
+			return nil
+		}
 	}
-	if err := a.admit(r, false); err != nil {
-		return err
+	if verb == "create" && r.Header.Get(idempotencyHeader) != "" {
+		return a.atomically(w, r, serve)
 	}
-	r.SetPathValue("doctype", res.meta.Name)
-	r.SetPathValue("name", name)
-	handler.ServeHTTP(w, r)
-	return nil
+	return serve(w)
 }
 
 // verb is what a method does with a document, or with all of them where name is empty; "" is nothing.
@@ -390,7 +411,7 @@ func (res *resource) verb(method, name string) string {
 		return "get"
 	case method == http.MethodPost && name == "":
 		return "create"
-	case name != "" && (method == http.MethodPut || method == http.MethodPost): // POST is for a method of the document
+	case name != "" && (method == http.MethodPut || method == http.MethodPatch || method == http.MethodPost): // POST is for a method of the document
 		return "update"
 	case name != "" && method == http.MethodDelete:
 		return "delete"

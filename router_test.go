@@ -103,7 +103,9 @@ func TestResourcePaths(t *testing.T) {
 		{"GET", "/api/resource/sales%20order", 404, `DoesNotExistError`},
 		{"GET", "/api/resource/Nothing", 404, `DocType Nothing not found`},
 		{"GET", "/api/resource/Nothing/%3Cb%3E", 404, `Nothing \\\\u0026lt;b\\\\u0026gt; not found`},
-		{"GET", "/api/v2/document/Sales%20Order", 404, `DoesNotExistError`},
+		{"GET", "/api/v2/document/Nothing", 404, `"errors":[{"type":"DoesNotExistError"`},
+		{"GET", "/api/v2/", 404, `"errors":[{"type":"DoesNotExistError"`},
+		{"GET", "/api/v2/nothing/x", 404, `"errors":[{"type":"DoesNotExistError"`},
 		{"GET", "/", 404, `DoesNotExistError`},
 	} {
 		frappemstest.Scenario{Method: test.method, Path: test.path, As: "a:secret-a", Status: test.status, Want: []string{test.want},

@@ -67,6 +67,18 @@ func newService(t testing.TB, doctypes string, resources []string, change ...fun
 // newHooked is a service with more registered than resources.
 func newHooked(t testing.TB, doctypes string, resources []string, register func(*frappems.App), change ...func(*frappems.Config)) *shop {
 	t.Helper()
+	s := newUnstarted(t, doctypes, change...)
+	for _, doctype := range resources {
+		s.app.Resource(doctype)
+	}
+	register(s.app)
+	s.start()
+	return s
+}
+
+// newUnstarted is a service with which a test registers something before it calls start.
+func newUnstarted(t testing.TB, doctypes string, change ...func(*frappems.Config)) *shop {
+	t.Helper()
 	tokens, err := frappems.NewTokens(strings.NewReader(shopTokens()))
 	if err != nil {
 		t.Fatal(err)
@@ -90,16 +102,16 @@ func newHooked(t testing.TB, doctypes string, resources []string, register func(
 	if s.app, err = frappems.New(config); err != nil {
 		t.Fatal(err)
 	}
-	for _, doctype := range resources {
-		s.app.Resource(doctype)
-	}
-	register(s.app)
-	if err := s.app.Start(context.Background()); err != nil {
-		t.Fatal(err)
-	}
 	// Whatever a test asked for, what it made of the statements is checked.
 	t.Cleanup(func() { s.store.CheckAll(t) })
 	return s
+}
+
+func (s *shop) start() {
+	s.t.Helper()
+	if err := s.app.Start(context.Background()); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // reply is an answer.

@@ -73,13 +73,6 @@ func TestReplay(t *testing.T, newServer func(t *testing.T, doctypes fs.FS, users
 	}
 }
 
-// NotServed are the groups and cases of the recording that frappems does not serve in this version: what is under
-// /api/method and /api/v2, submitting and cancelling, and the cases that depend on them.
-func NotServed() []string {
-	return []string{"rpc", "workflow", "v2", "delete-003", "permission-027",
-		"restriction-006", "restriction-010", "restriction-016", "restriction-022"}
-}
-
 // ServeStore makes a newServer for [TestReplay] of a store: a service on a new one, with its default configuration.
 func ServeStore(open func(t *testing.T) frappems.Store) func(t *testing.T, doctypes fs.FS, users []byte) (url string) {
 	return func(t *testing.T, doctypes fs.FS, users []byte) string {

@@ -1,0 +1,9 @@
+package mariadb
+
+import (
+	"testing"
+
+	"github.com/frappems/frappems/frappemstest"
+)
+
+func TestMethods(t *testing.T) { frappemstest.TestMethods(t, openTemp) }
