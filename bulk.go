@@ -20,22 +20,19 @@ func (c *call) bulkUpdate() (any, error) {
 	}
 	failed := []failure{}
 	for _, raw := range docs {
-		if _, err := c.updateItem(raw, "", "docname"); err != nil {
+		values, err := parseObject(raw)
+		if err == nil {
+			_, err = c.updateItem(values, argumentText(values["doctype"]), "docname")
+		}
+		if err != nil {
 			failed = append(failed, failure{raw, c.reason(err)})
 		}
 	}
 	return map[string]any{"failed_docs": failed}, nil
 }
 
-// updateItem updates one document of several; doctype "" is that of the item.
-func (c *call) updateItem(raw json.RawMessage, doctype, nameKey string) (*Doc, error) {
-	values, err := parseObject(raw)
-	if err != nil {
-		return nil, err
-	}
-	if doctype == "" {
-		doctype = argumentText(values["doctype"])
-	}
+// updateItem updates one document of several.
+func (c *call) updateItem(values map[string]json.RawMessage, doctype, nameKey string) (*Doc, error) {
 	m, err := c.resource(doctype, "update")
 	if err != nil {
 		return nil, err
@@ -91,30 +88,28 @@ func (c *call) bulk(what, doctype string) (any, error) {
 }
 
 // bulkItem does one of them; it always gives what it knows of the item.
-func (c *call) bulkItem(raw json.RawMessage, what, doctype string) (map[string]any, error) {
-	item := map[string]any{"name": nil}
+func (c *call) bulkItem(raw json.RawMessage, what, doctype string) (item map[string]any, err error) {
+	item = map[string]any{"name": nil}
 	values := map[string]json.RawMessage{"name": raw}
 	if doctype == "" || what == "bulk_update" {
-		var err error
 		if values, err = parseObject(raw); err != nil {
 			return item, err
 		}
 	}
-	of := doctype
-	if of == "" {
-		of = argumentText(values["doctype"])
-		item["doctype"] = of
+	if doctype == "" {
+		doctype = argumentText(values["doctype"])
+		item["doctype"] = doctype
 	}
 	name := argumentText(values["name"])
 	item["name"] = name
 	if what == "bulk_delete" {
-		m, err := c.resource(of, "delete")
-		if err != nil {
-			return item, err
+		m, err := c.resource(doctype, "delete")
+		if err == nil {
+			err = c.db.Delete(c.ctx, m.Name, name)
 		}
-		return item, c.db.Delete(c.ctx, m.Name, name)
+		return item, err
 	}
-	d, err := c.updateItem(raw, of, "name")
+	d, err := c.updateItem(values, doctype, "name")
 	if err == nil {
 		c.docs = append(c.docs, d)
 	}

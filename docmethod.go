@@ -22,18 +22,15 @@ func (a *App) docMethod(m *meta, name string) (docMethod, error) {
 	return docMethod{}, Errorf(PermissionError, "Not permitted") // the same for what there is and what there is not
 }
 
-// run calls a method of a document, which load gives: by GET one that is declared safe, for users who may read it.
-func (c *call) run(m *meta, name string, args map[string]json.RawMessage, load func() (*Doc, error)) (any, *Doc, error) {
+// run calls a method of a document, which load gives: by GET one that is declared safe, for users who may read it. The document
+// is sent along.
+func (c *call) run(m *meta, name string, args map[string]json.RawMessage, load func() (*Doc, error)) (any, error) {
 	found, err := c.app.docMethod(m, name)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if c.reads && !found.safe {
-		return nil, nil, Errorf(PermissionError, "Not permitted")
-	}
-	d, err := load()
-	if err != nil {
-		return nil, nil, err
+		return nil, Errorf(PermissionError, "Not permitted")
 	}
 	need := found.need
 	if need == 0 {
@@ -42,49 +39,46 @@ func (c *call) run(m *meta, name string, args map[string]json.RawMessage, load f
 			need = mayRead
 		}
 	}
-	if err := c.db.accessTo(m).checkDoc(need, d); err != nil {
-		return nil, nil, err
+	a := c.db.accessTo(m)
+	if !a.ever(need) {
+		return nil, a.denied(need, "")
 	}
-	value, err := found.call(c.ctx, c.db, d, args)
-	return value, d, err
-}
-
-// serveRunMethod runs a method of a document as API v1 does: /api/resource/{doctype}/{name}?run_method=….
-func (a *App) serveRunMethod(w http.ResponseWriter, r *http.Request, db *DB, m *meta, name string) error {
-	args, err := readArguments(r)
+	d, err := load()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	method := argumentText(args["run_method"])
-	delete(args, "run_method")
-	if method == "" {
-		return Errorf(ValidationError, "POST on a document runs one of its methods, and run_method does not name any")
+	if err := a.checkDoc(need, d); err != nil {
+		return nil, err
 	}
-	return a.serveDocMethod(w, r, m, name, method, args, false)
+	c.docs = []*Doc{d}
+	return found.call(c.ctx, c.db, d, args)
 }
 
-// serveDocMethod runs a method of a stored document; withDoc sends the document along, as API v2 does.
-func (a *App) serveDocMethod(w http.ResponseWriter, r *http.Request, m *meta, name, method string, args map[string]json.RawMessage, withDoc bool) error {
+// serveDocMethod runs a method of a stored document: in API v1 the one that run_method names.
+func (a *App) serveDocMethod(w http.ResponseWriter, r *http.Request, m *meta, name, docMethod string) error {
 	x := exchangeFrom(r.Context())
-	serve := func(w http.ResponseWriter) error {
-		db, err := a.DB(r.Context())
-		if err != nil {
-			return err
+	return a.callMethod(w, r, &method{route: route{pattern: x.route}, policy: AllowGuest(), verbs: safeVerbs, key: "data", call: func(c *call) (any, error) {
+		if !x.v2 {
+			docMethod = c.text("run_method")
+			delete(c.args, "run_method")
 		}
-		c := &call{ctx: r.Context(), app: a, user: x.user, db: db, args: args, reads: reads(r)}
-		value, d, err := c.run(m, method, args, func() (*Doc, error) { return db.loadForCall(r.Context(), m, name) })
-		if err != nil {
-			return err
+		if docMethod == "" {
+			return nil, Errorf(ValidationError, "POST on a document runs one of its methods, and run_method does not name any")
 		}
-		if withDoc {
-			c.docs = []*Doc{d}
+		value, err := c.run(m, docMethod, c.args, func() (*Doc, error) { return c.held(m, name, nil) })
+		if !x.v2 {
+			c.docs = nil
 		}
-		return c.send(w, http.StatusOK, "data", value)
+		return value, err
+	}})
+}
+
+// verb is what a method does with a document, as far as ResourceOptions know it.
+func (c *call) verb() string {
+	if c.reads {
+		return "get"
 	}
-	if reads(r) {
-		return serve(w)
-	}
-	return a.atomically(w, r, serve)
+	return "update"
 }
 
 // runDocMethod runs a method of a stored document (dt, dn), or of one as the client holds it (docs, in API v2 document).
@@ -99,51 +93,39 @@ func (c *call) runDocMethod() (any, error) {
 		}
 		doctype, name = argumentText(sent["doctype"]), argumentText(sent["name"])
 	}
-	verb := "update"
-	if c.reads {
-		verb = "get"
-	}
-	m, err := c.resource(doctype, verb)
+	m, err := c.resource(doctype, c.verb())
 	if err != nil {
 		return nil, err
 	}
 	if name == "" && bool(m.IsSingle) {
 		name = m.Name
 	}
-	value, d, err := c.run(m, c.text("method"), args, func() (*Doc, error) { return c.held(m, name, sent) })
-	if err == nil {
-		c.docs = []*Doc{d}
-	}
-	return value, err
+	return c.run(m, c.text("method"), args, func() (*Doc, error) { return c.held(m, name, sent) })
 }
 
-// held is a document as a client holds it, changed or new; sent nil is the stored one.
+// held is the document that a method is called on, as a client holds it; sent nil is the stored one. In a transaction nobody
+// else can change that meanwhile.
 func (c *call) held(m *meta, name string, sent map[string]json.RawMessage) (*Doc, error) {
-	if sent == nil {
-		return c.db.loadForCall(c.ctx, m, name)
+	lock := store.UpdateLock
+	if c.reads {
+		lock = store.NoLock
 	}
-	values, err := c.db.settable(sent)
-	if err != nil {
-		return nil, err
-	}
-	if name == "" || argumentText(sent["__islocal"]) == "1" {
-		d := newDoc(m)
-		d.values[slotOwner] = c.user.Name
-		return d, d.assignAll(values)
-	}
-	stored, err := c.db.loadForCall(c.ctx, m, name)
-	if err != nil {
-		return nil, err
+	stored, err := c.db.load(c.ctx, m, name, lock)
+	if err != nil || sent == nil {
+		return stored, err
 	}
 	// Its rights are those of the stored one, and it has to be the latest.
 	if err := c.db.accessTo(m).checkDoc(mayRead, stored); err != nil {
 		return nil, err
 	}
-	d := stored.clone()
-	if err := d.assignAll(values); err != nil {
+	values, err := c.db.settable(sent)
+	if err != nil {
 		return nil, err
 	}
-	d.values[slotName] = stored.values[slotName]
+	d := stored.clone()
+	if err := d.update(values); err != nil {
+		return nil, err
+	}
 	sentAt, _ := datetimeText(toText(d.values[slotModified]))
 	if shownText(store.TypeDatetime, sentAt) != toText(stored.values[slotModified]) {
 		return nil, Errorf(TimestampMismatchError, "Error: Document has been modified after you have opened it. Please refresh to get the latest document.")
@@ -165,9 +147,4 @@ var ownDocMethods = map[string]docMethod{
 		merge := slices.Contains([]string{"1", "true"}, argumentText(args["merge"]))
 		return db.Rename(ctx, d.meta.Name, d.Name(), argumentText(args["name"]), merge)
 	}},
-}
-
-// loadForCall reads the document that a method is called on; in a transaction nobody else can change it meanwhile.
-func (db *DB) loadForCall(ctx context.Context, m *meta, name string) (*Doc, error) {
-	return db.load(ctx, m, name, store.UpdateLock)
 }

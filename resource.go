@@ -34,7 +34,7 @@ func (a *App) serveResource(w http.ResponseWriter, r *http.Request, res *resourc
 	case verb == "list":
 		return a.serveList(w, r, db, m, nil)
 	case verb == "get" && r.URL.Query().Has("run_method"):
-		return a.serveRunMethod(w, r, db, m, name)
+		return a.serveDocMethod(w, r, m, name, "")
 	case verb == "get":
 		return a.serveGet(w, r, db, m, name)
 	case verb == "create":
@@ -42,7 +42,7 @@ func (a *App) serveResource(w http.ResponseWriter, r *http.Request, res *resourc
 	case verb == "delete":
 		return a.serveDelete(w, r, db, m, name)
 	case r.Method == http.MethodPost:
-		return a.serveRunMethod(w, r, db, m, name)
+		return a.serveDocMethod(w, r, m, name, "")
 	}
 	return a.serveUpdate(w, r, db, m, name)
 }

@@ -41,54 +41,45 @@ func (a *App) serveDocumentV2(w http.ResponseWriter, r *http.Request, rest strin
 	if !isMethod && !isBulk || r.Method == http.MethodOptions {
 		return a.serveNamed(w, r, rest)
 	}
-	doctype, ok := unescape(segments[0])
-	if !ok {
-		return &Error{Code: DoesNotExistError}
-	}
-	if m := a.registry.lookup(doctype); m != nil {
-		doctype = m.Name
-	}
+	doctype := a.registry.named(segments[0])
 	if isBulk {
-		return a.callMethod(w, r, &method{route: route{pattern: apiV2 + "document/" + doctype + "/" + segments[1]}, perItem: true, policy: AllowSignedIn(),
+		return a.callMethod(w, r, &method{route: route{pattern: apiV2 + "document/{doctype}/" + segments[1]}, perItem: true, policy: AllowSignedIn(),
 			verbs: []string{http.MethodPost}, call: func(c *call) (any, error) { return c.bulk(segments[1], doctype) }})
 	}
-	verb := "update"
-	if reads(r) {
-		verb = "get"
-	} else if r.Method != http.MethodPost {
+	if !reads(r) && r.Method != http.MethodPost {
 		return &Error{Code: MethodNotAllowedError}
 	}
-	name, isName := unescape(strings.Join(segments[1:n-2], "/"))
-	method, isWord := unescape(segments[n-1])
-	m, err := (&call{app: a}).resource(doctype, verb)
+	c := call{app: a, reads: reads(r)}
+	m, err := c.resource(doctype, c.verb())
 	if err != nil {
 		return err
 	}
-	if !isName || !isWord {
+	name, ok := unescape(strings.Join(segments[1:n-2], "/"))
+	docMethod, isWord := unescape(segments[n-1])
+	if !ok || !isWord {
 		return &Error{Code: DoesNotExistError}
 	}
 	exchangeFrom(r.Context()).route = apiV2 + "document/" + m.Name + "/{name}/method"
-	if _, err := a.DB(r.Context()); err != nil {
-		return err
+	return a.serveDocMethod(w, r, m, name, docMethod)
+}
+
+// named is the name of a DocType that a segment of a path names; of one that is not there, what it says.
+func (r *registry) named(segment string) string {
+	doctype, _ := unescape(segment)
+	if m := r.lookup(doctype); m != nil {
+		return m.Name
 	}
-	args, err := readArguments(r)
-	if err != nil {
-		return err
-	}
-	return a.serveDocMethod(w, r, m, name, method, args, true)
+	return doctype
 }
 
 // serveMethodV2 calls a method, or one whose name begins with a DocType.
 func (a *App) serveMethodV2(w http.ResponseWriter, r *http.Request, segments []string) error {
-	name, ok := unescape(strings.Join(segments, "."))
+	name, ok := unescape(segments[len(segments)-1])
 	if !ok {
 		return &Error{Code: DoesNotExistError}
 	}
 	if len(segments) == 2 {
-		doctype, method, _ := strings.Cut(name, ".")
-		if m := a.registry.lookup(doctype); m != nil {
-			name = m.Name + "." + method
-		}
+		name = a.registry.named(segments[0]) + "." + name
 	}
 	return a.serveMethod(w, r, name)
 }
@@ -96,13 +87,10 @@ func (a *App) serveMethodV2(w http.ResponseWriter, r *http.Request, segments []s
 // serveDocTypeV2 answers what is said of a DocType: its count, its description, a search in it.
 func (a *App) serveDocTypeV2(w http.ResponseWriter, r *http.Request, segment, what string) error {
 	calls := map[string]func(c *call) (any, error){"count": (*call).getCount, "meta": (*call).getMeta, "search": (*call).searchLink}
-	doctype, ok := unescape(segment)
-	if !ok || calls[what] == nil {
+	if calls[what] == nil {
 		return &Error{Code: DoesNotExistError}
 	}
-	if m := a.registry.lookup(doctype); m != nil {
-		doctype = m.Name
-	}
+	doctype := a.registry.named(segment)
 	return a.callMethod(w, r, &method{route: route{pattern: apiV2 + "doctype/{doctype}/" + what, safe: true}, policy: AllowSignedIn(),
 		verbs: []string{http.MethodGet, http.MethodHead}, call: func(c *call) (any, error) {
 			c.args["doctype"] = jsonText(doctype)

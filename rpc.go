@@ -39,6 +39,7 @@ type method struct {
 	policy Policy
 	verbs  []string // HTTP methods
 	call   func(c *call) (any, error)
+	key    string // what the answer of call stands under in API v1; "" is message
 	// perItem says that it has transactions of its own, one for each item.
 	perItem bool
 }
@@ -55,7 +56,8 @@ var (
 //
 // A method is called by POST, PUT or DELETE, and runs in one transaction, which [App.DB] gives in it: it is committed before
 // the answer is sent, and rolled back when the handler returns an error or answers with one. On a deadlock the handler runs
-// again, so it leaves no trace outside its DB. With [Safe] it can be called by GET, and has no transaction. Users need a
+// again, so it leaves no trace outside its DB. Another transaction, such as one of [App.AsTenant], waits for it in vain on a store
+// with one writer. With [Safe] it can be called by GET, and has no transaction. Users need a
 // tenant, unless Guest may call it or [NoTenant] is given; without a tenant there is no transaction either.
 //
 // A name of frappems' own, such as frappe.client.get_list, is served by the handler in place of it.
@@ -144,7 +146,7 @@ func (a *App) callMethod(w http.ResponseWriter, r *http.Request, m *method) erro
 	case !slices.Contains(m.verbs, r.Method):
 		return Errorf(PermissionError, "Not permitted")
 	}
-	if _, err := a.DB(r.Context()); err != nil && !m.noTenant && !m.policy(a.guest) {
+	if _, err := a.DB(r.Context()); err != nil && !m.noTenant && (m.call != nil || !m.policy(a.guest)) {
 		return err
 	}
 	if m.perItem && r.Header.Get(idempotencyHeader) != "" {
@@ -175,7 +177,7 @@ func (m *method) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return c.send(w, http.StatusOK, x.key("message"), value)
+	return c.send(w, x.key(cmp.Or(m.key, "message")), value)
 }
 
 // handle serves a method of the program's; the answer of a handler of JSON is put under a key.
@@ -206,7 +208,7 @@ func (x *exchange) key(v1 string) string {
 }
 
 // send answers with a value under a key, and with what the call has beside it.
-func (c *call) send(w http.ResponseWriter, status int, key string, value any) error {
+func (c *call) send(w http.ResponseWriter, key string, value any) error {
 	if l, ok := value.(*listing); ok {
 		return l.send(c.ctx, w, key)
 	}
@@ -234,7 +236,7 @@ func (c *call) send(w http.ResponseWriter, status int, key string, value any) er
 			out = append(appendString(append(out, `"_server_messages":`...), list), ',')
 		}
 	}
-	return sendJSON(w, status, append(bytes.TrimSuffix(out, []byte(",")), '}'))
+	return sendJSON(w, http.StatusOK, append(bytes.TrimSuffix(out, []byte(",")), '}'))
 }
 
 // appendResult writes what an operation or a document's method gave.
