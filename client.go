@@ -244,7 +244,8 @@ func (c *call) single(fields ...string) (map[string]string, error) {
 			return nil, notPermitted(name)
 		}
 	}
-	rows, err := c.db.texts(c.ctx, &store.Query{Tenant: c.db.tenant, From: singleTable, Columns: []store.Expr{field, {Column: singleTable.Column("value")}},
+	rows, err := c.db.texts(c.ctx, &store.Query{Tenant: c.db.tenant, From: singleTable,
+		Columns: []store.Expr{field, {Column: singleTable.Column("value")}},
 		Where: store.Cond{Op: store.OpAnd, Conds: []store.Cond{compare(store.OpIn, field, fields...),
 			compare(store.OpEqual, store.Expr{Column: singleTable.Column("doctype")}, m.Name)}}})
 	values := map[string]string{}

@@ -57,7 +57,8 @@ func (c *call) run(m *meta, name string, args map[string]json.RawMessage, load f
 // serveDocMethod runs a method of a stored document: in API v1 the one that run_method names.
 func (a *App) serveDocMethod(w http.ResponseWriter, r *http.Request, m *meta, name, docMethod string) error {
 	x := exchangeFrom(r.Context())
-	return a.callMethod(w, r, &method{route: route{pattern: x.route}, policy: AllowGuest(), verbs: safeVerbs, key: "data", call: func(c *call) (any, error) {
+	called := &method{route: route{pattern: x.route}, policy: AllowGuest(), verbs: safeVerbs, key: "data"}
+	called.call = func(c *call) (any, error) {
 		if !x.v2 {
 			docMethod = c.text("run_method")
 			delete(c.args, "run_method")
@@ -70,7 +71,8 @@ func (a *App) serveDocMethod(w http.ResponseWriter, r *http.Request, m *meta, na
 			c.docs = nil
 		}
 		return value, err
-	}})
+	}
+	return a.callMethod(w, r, called)
 }
 
 // verb is what a method does with a document, as far as ResourceOptions know it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -330,3 +331,16 @@ func ForgetKey(db *DB) { db.app.config.EncryptionKey = []byte(strings.Repeat("?"
 
 // ErrDeadlockForTests is what a store gives that broke a deadlock.
 const ErrDeadlockForTests = store.ErrDeadlock
+
+// AddDocMethod registers a method of documents, as controllers do.
+func AddDocMethod(a *App, doctype, name string, safe bool, call func(ctx context.Context, db *DB, d *Doc, args map[string]json.RawMessage) (any, error)) {
+	l := &a.lifecycle
+	if l.methods == nil {
+		l.methods = map[*meta]map[string]docMethod{}
+	}
+	m := a.registry.byName[doctype]
+	if l.methods[m] == nil {
+		l.methods[m] = map[string]docMethod{}
+	}
+	l.methods[m][name] = docMethod{safe: safe, call: call}
+}

@@ -1,11 +1,14 @@
 package frappems_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/frappems/frappems"
 )
 
 // TestV2 calls API v2, whose answers stand under data and whose errors under errors. Want is the whole body, … any text; for an
@@ -121,6 +124,67 @@ func TestRunMethod(t *testing.T) {
 	got.want(t, 200, `{"data":"Eve"}`)
 	if got := s.list("manager@acme", "Party", "order_by", "name").names(t); got != "Ada Bob Cara Eve" {
 		t.Errorf("there is %s", got)
+	}
+}
+
+// TestDocMethods: methods of documents, by every way in, with the arguments, the right and the transaction that they need.
+func TestDocMethods(t *testing.T) {
+	s := newUnstarted(t, officeDocTypes)
+	for _, doctype := range officeResources {
+		s.app.Resource(doctype)
+	}
+	frappems.AddDocMethod(s.app, "Party", "greet", true, func(_ context.Context, _ *frappems.DB, d *frappems.Doc, args map[string]json.RawMessage) (any, error) {
+		return map[string]any{"hello": d.Get("city"), "args": args}, nil
+	})
+	frappems.AddDocMethod(s.app, "Party", "move", false, func(ctx context.Context, db *frappems.DB, d *frappems.Doc, args map[string]json.RawMessage) (any, error) {
+		if err := d.Set("city", args["to"]); err != nil {
+			return nil, err
+		}
+		if err := db.Save(ctx, d); err != nil {
+			return nil, err
+		}
+		if args["fail"] != nil {
+			return nil, frappems.Invalid("it fails")
+		}
+		return nil, nil
+	})
+	s.start()
+	furnish(s)
+	ada := s.get("manager@acme", "Party", "Ada").data(t)
+	held := func(city string) string {
+		return fmt.Sprintf(`{"doctype": "Party", "name": "Ada", "modified": %q, "city": %q}`, ada["modified"], city)
+	}
+	for _, test := range []struct {
+		as, verb, path, body string
+		status               int
+		want                 string
+	}{
+		{"clerk", "GET", "resource/Party/Ada?run_method=greet&x=1", ``, 200, `{"data":{"args":{"x":"1"},"hello":"Bern"}}`},
+		{"clerk", "POST", "resource/Party/Ada?run_method=greet", `{"x": 1}`, 200, `{"data":{"args":{"x":1},"hello":"Bern"}}`},
+		{"clerk", "GET", "v2/document/Party/Ada/method/greet", ``, 200, `{"data":{"args":{},"hello":"Bern"},"docs":[{"name":"Ada",…}]}`},
+		{"clerk", "GET", "method/run_doc_method?dt=Party&dn=Ada&method=greet&args={}", ``, 200, `{"message":{"args":{},"hello":"Bern"},"docs":[…]}`},
+		{"clerk", "POST", "method/run_doc_method", `{"docs": ` + held("Oslo") + `, "method": "greet", "args": {"y": 2}}`, 200, `{"message":{"args":{"y":2},"hello":"Oslo"},"docs":[…]}`},
+		{"clerk", "POST", "v2/method/run_doc_method", `{"document": ` + held("Rome") + `, "method": "greet", "kwargs": {}}`, 200, `{"data":{"args":{},"hello":"Rome"},"docs":[…]}`},
+		{"viewer", "GET", "v2/document/Party/Ada/method/greet", ``, 403, ``},
+		{"viewer", "GET", "v2/document/Party/Nobody/method/greet", ``, 403, ``},
+		{"stranger", "POST", "method/run_doc_method", `{"dt": "Party", "dn": "Nobody", "method": "greet"}`, 403, ``},
+		{"", "GET", "v2/document/Party/Ada/method/greet", ``, 403, ``},
+		{"clerk", "GET", "resource/Party/Ada?run_method=move&to=X", ``, 403, ``},
+		{"clerk", "GET", "v2/document/Party/Ada/method/move?to=X", ``, 403, ``},
+		{"clerk", "POST", "v2/document/Bill/B1/method/greet", `{}`, 403, ``},
+		{"clerk", "POST", "v2/document/Party/Ada/method/move", `{"to": "Lost", "fail": 1}`, 417, ``},
+		{"clerk", "GET", "resource/Party/Ada?run_method=greet", ``, 200, `{"data":{"args":{},"hello":"Bern"}}`},
+		{"clerk", "POST", "v2/document/Party/Ada/method/move", `{"to": "Kiel"}`, 200, `{"docs":[{"name":"Ada",…"city":"Kiel",…}]}`},
+		{"clerk", "POST", "method/run_doc_method", `{"docs": ` + held("Old") + `, "method": "greet"}`, 417, ``},
+	} {
+		as := test.as
+		if as != "" {
+			as += "@acme"
+		}
+		got := s.send(as, test.verb, "/api/"+test.path, test.body)
+		if got.status != test.status || test.want != "" && !matches(got.body, test.want) {
+			t.Errorf("%s %s %s as %s: %d %s\n\twant %d %s", test.verb, test.path, test.body, test.as, got.status, got.body, test.status, test.want)
+		}
 	}
 }
 
