@@ -18,7 +18,7 @@ import (
 
 // officeDocTypes have what methods need: documents to submit and to rename, rows, a Single.
 const officeDocTypes = `[
-{"doctype": "DocType", "name": "Party", "autoname": "field:title", "allow_rename": 1, "title_field": "title", "search_fields": "kind,city", "fields": [
+{"doctype": "DocType", "name": "Party", "autoname": "field:title", "allow_rename": 1, "title_field": "title", "search_fields": "kind,city,secret", "fields": [
 	{"fieldname": "title", "fieldtype": "Data", "reqd": 1}, {"fieldname": "kind", "fieldtype": "Select", "options": "Company\nPerson"},
 	{"fieldname": "city", "fieldtype": "Data"}, {"fieldname": "limit", "fieldtype": "Currency"}, {"fieldname": "disabled", "fieldtype": "Check"},
 	{"fieldname": "secret", "fieldtype": "Data", "permlevel": 1}],
@@ -34,7 +34,7 @@ const officeDocTypes = `[
 	{"role": "Manager", "permlevel": 1, "read": 1, "write": 1}, {"role": "Clerk", "read": 1, "write": 1}]},
 {"doctype": "DocType", "name": "Office", "issingle": 1, "fields": [
 	{"fieldname": "seats", "fieldtype": "Int"}, {"fieldname": "motto", "fieldtype": "Data"}, {"fieldname": "safe", "fieldtype": "Data", "permlevel": 1}],
-	"permissions": [{"role": "Manager", "read": 1, "write": 1}]},
+	"permissions": [{"role": "Manager", "read": 1, "write": 1}, {"role": "Writer", "read": 1}]},
 {"doctype": "DocType", "name": "Job", "autoname": "autoincrement", "fields": [{"fieldname": "title", "fieldtype": "Data"}],
 	"permissions": [{"role": "Manager", "read": 1, "write": 1, "create": 1, "delete": 1}]},
 {"doctype": "DocType", "name": "Vault", "autoname": "prompt", "fields": [{"fieldname": "code", "fieldtype": "Data"}],
@@ -140,6 +140,9 @@ func TestClientMethods(t *testing.T) {
 		{"manager", "GET", "frappe.client.get_single_value", `{"doctype": "Office", "field": "nothing"}`, 417, "InvalidColumnName"},
 		{"manager", "GET", "frappe.client.get_single_value", `{"doctype": "Party", "field": "city"}`, 417, "ValidationError"},
 		{"clerk", "GET", "frappe.client.get_single_value", `{"doctype": "Office", "field": "seats"}`, 403, "PermissionError"},
+		{"writer", "GET", "frappe.client.get_single_value", `{"doctype": "Office", "field": "seats"}`, 200, `{"message":4}`},
+		{"writer", "GET", "frappe.client.get_single_value", `{"doctype": "Office", "field": "safe"}`, 417, "DataError"},
+		{"writer", "GET", "frappe.client.get_value", `{"doctype": "Office", "fieldname": ["seats", "safe"]}`, 417, "DataError"},
 
 		{"clerk", "GET", "frappe.client.has_permission", `{"doctype": "Party", "docname": "Ada"}`, 200, `{"message":{"has_permission":true}}`},
 		{"clerk", "GET", "frappe.client.has_permission", `{"doctype": "Party", "docname": "Ada", "perm_type": "Delete"}`, 200, `{"message":{"has_permission":false}}`},
@@ -349,6 +352,7 @@ func withMethods(t *testing.T) *shop {
 		}
 		return "tenant", nil
 	}), frappems.NoTenant())
+	app.Method("office.boss", frappems.AllowRoles("Boss", "Chief"), frappems.JSON(func(context.Context, struct{}) (string, error) { return "yes", nil }))
 	app.Method("Party.greet", frappems.AllowSignedIn(), frappems.JSON(func(context.Context, struct{}) (string, error) { return "hello", nil }))
 	app.Method("frappe.client.get_count", frappems.AllowSignedIn(), frappems.JSON(func(context.Context, map[string]any) (int, error) { return -1, nil }))
 	s.start()
@@ -385,6 +389,14 @@ func TestMethod(t *testing.T) {
 		{"lost", "POST", "/api/method/office.open", "", ``, 200, `{"user":"lost@example.com"}`},
 		{"lost", "POST", "/api/method/office.nowhere", "", ``, 200, `{"message":"no tenant"}`},
 		{"clerk@acme", "POST", "/api/method/office.nowhere", "", ``, 200, `{"message":"tenant"}`},
+		{"manager@acme", "POST", "/api/method/office.boss", "", ``, 403, "PermissionError"},
+		{"manager@acme", "POST", "/?cmd=office.boss", "", ``, 403, "PermissionError"},
+		{"admin@acme", "POST", "/api/method/office.boss", "", ``, 200, `{"message":"yes"}`},
+		{"nobody@acme", "POST", "/api/method/office.open", "", ``, 401, "AuthenticationError"},
+		{"nobody@acme", "GET", "/api/method/ping", "", ``, 401, "AuthenticationError"},
+		{"nobody@acme", "GET", "/api/method/no.such", "", ``, 401, "AuthenticationError"},
+		{"nobody@acme", "GET", "/?cmd=ping", "", ``, 401, "AuthenticationError"},
+		{"nobody@acme", "GET", "/api/v2/method/ping", "", ``, 401, `{"errors":[{"type":"AuthenticationError","message":"Invalid credentials"}]}`},
 		{"lost", "POST", "/api/method/office.close", "application/json", `{"name": "x"}`, 403, "PermissionError"},
 		{"clerk@acme", "POST", "/api/method/office.close", "application/json", `{"name": "x"}`, 403, "PermissionError"},
 		{"", "POST", "/api/method/office.close", "application/json", `{"name": "x"}`, 403, "PermissionError"},
