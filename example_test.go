@@ -114,6 +114,37 @@ func ExampleApp_Handle() {
 	// 417 {"exception":"frappe.exceptions.ValidationError: Field \u003cstrong\u003eabove\u003c/strong\u003e is string, want a number","exc_type":"ValidationError","exc":"[\"frappe.exceptions.ValidationError: Field \\u003cstrong\\u003eabove\\u003c/strong\\u003e is string, want a number\"]","_server_messages":"[\"{\\\"message\\\":\\\"Field \\\\u003cstrong\\\\u003eabove\\\\u003c/strong\\\\u003e is string, want a number\\\",\\\"title\\\":\\\"Message\\\",\\\"indicator\\\":\\\"red\\\",\\\"raise_exception\\\":1}\"]"}
 }
 
+// A method says who may call it. It runs in one transaction, so an error leaves nothing of what it has done.
+func ExampleApp_Method() {
+	app := newApp(frappems.Config{DocTypes: customers})
+	app.Resource("Customer")
+	type in struct {
+		Names []string `json:"names"`
+	}
+	app.Method("shop.api.welcome", frappems.AllowRoles("Sales User"), frappems.JSON(func(ctx context.Context, in in) (int, error) {
+		db, err := app.DB(ctx)
+		if err != nil {
+			return 0, err
+		}
+		for _, name := range in.Names {
+			if _, err := db.Insert(ctx, "Customer", map[string]any{"customer_name": name, "kind": "Company"}); err != nil {
+				return 0, err
+			}
+		}
+		return len(in.Names), nil
+	}))
+	if err := app.Start(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+	call(app, "POST", "/api/method/shop.api.welcome", `{"names": ["Ada Stores", "Carla"]}`)
+	call(app, "POST", "/api/method/shop.api.welcome", `{"names": ["Bob", "Carla"]}`)
+	call(app, "GET", "/api/method/frappe.client.get_count?doctype=Customer", "")
+	// Output:
+	// 200 {"message":2}
+	// 409 {"exception":"frappe.exceptions.DuplicateEntryError: Customer \u003cstrong\u003eCarla\u003c/strong\u003e already exists","exc_type":"DuplicateEntryError","exc":"[\"frappe.exceptions.DuplicateEntryError: Customer \\u003cstrong\\u003eCarla\\u003c/strong\\u003e already exists\"]","_server_messages":"[\"{\\\"message\\\":\\\"Customer \\\\u003cstrong\\\\u003eCarla\\\\u003c/strong\\\\u003e already exists\\\",\\\"title\\\":\\\"Duplicate Name\\\",\\\"indicator\\\":\\\"red\\\",\\\"raise_exception\\\":1}\"]"}
+	// 200 {"message":2}
+}
+
 // accounts is where the sign-up below keeps which user belongs to which tenant. A real one asks a database.
 type accounts struct {
 	mu      sync.Mutex

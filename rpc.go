@@ -108,7 +108,7 @@ func cutMethod(path string) (name string, ok bool) {
 	for _, prefix := range []string{"/api/method/", "/api/v1/method/"} {
 		if rest, found := strings.CutPrefix(path, prefix); found {
 			segment, _, _ := strings.Cut(rest, "/")
-			name, ok = unescape(segment)
+			name, _ = unescape(segment) // one that cannot be is no method
 			return name, true
 		}
 	}
