@@ -216,7 +216,7 @@ var (
 		func(f reflect.Value) any { return int64(boolInt(f.Bool())) },
 	}
 	jsonCodec = codec{
-		func(f reflect.Value, v any) { f.SetBytes([]byte(toText(v))) },
+		func(f reflect.Value, v any) { f.SetBytes(append([]byte(nil), toText(v)...)) },
 		func(f reflect.Value, v any) bool { return string(f.Bytes()) == toText(v) },
 		func(f reflect.Value) any {
 			if f.Len() == 0 {
