@@ -64,7 +64,7 @@ func (o *Document) Doc() *Doc {
 }
 
 // IsNew says whether the document, or the row, is not stored yet.
-func (o *Document) IsNew() bool { return o.doc == nil || o.doc.isNew }
+func (o *Document) IsNew() bool { return o.doc == nil || o.doc.IsNew() }
 
 // HasValueChanged says whether the save that is going on changes a field; see [Doc.HasValueChanged]. In a new row all have.
 func (o *Document) HasValueChanged(field string) bool {
@@ -87,6 +87,10 @@ func Before[T any](o *T) *T {
 // The moments in the life of a document that a struct can have a method for. What it returns as an error stops and rolls
 // back the whole operation, and is told to the client. The [Event] of the same name says when each comes.
 type (
+	// BeforeNamer is called before a new document, or a new row, is named.
+	BeforeNamer interface {
+		BeforeNaming(ctx context.Context, db *DB) error
+	}
 	// Autonamer gives a new document its Name; where it leaves none, the DocType's autoname does.
 	Autonamer interface {
 		Autoname(ctx context.Context, db *DB) error
@@ -187,6 +191,7 @@ func methodOf[I any](event Event, call func(I, context.Context, *DB) error) life
 }
 
 var lifecycleMethods = []lifecycleMethod{
+	methodOf(BeforeNaming, BeforeNamer.BeforeNaming),
 	methodOf(Autoname, Autonamer.Autoname),
 	methodOf(BeforeInsert, BeforeInserter.BeforeInsert),
 	methodOf(BeforeValidate, BeforeValidator.BeforeValidate),
