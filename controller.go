@@ -382,14 +382,15 @@ func Get[T any](ctx context.Context, db *DB, name string) (*T, error) {
 }
 
 // Insert makes a document of a struct of its [Controller], as [DB.Insert] does; a zero is left to the field's default, for
-// which a field behind a pointer has nil. The methods run on o, which then holds the document as it is stored.
+// which a field behind a pointer has nil. The methods run on o, which then holds the document as it is stored; after an
+// error it is as it was, but for its rows.
 func Insert[T any](ctx context.Context, db *DB, o *T) error {
 	p, err := planOf[T](db)
 	if err != nil {
 		return err
 	}
 	given := *o
-	return db.Tx(ctx, func(db *DB) error {
+	err = db.Tx(ctx, func(db *DB) error {
 		*o = given // a deadlock may have left something else
 		t := p.bind(newDoc(p.meta), o)
 		if err := t.flush(); err != nil {
@@ -401,10 +402,14 @@ func Insert[T any](ctx context.Context, db *DB, o *T) error {
 		t.load()
 		return nil
 	})
+	if err != nil {
+		*o = given
+	}
+	return err
 }
 
 // Save writes the document that [Get] read, or [Insert] made, with the changes of its struct, as [DB.Save] does. The methods
-// run on o, which then holds the document as it is stored.
+// run on o, which then holds the document as it is stored; after an error it is as it was.
 func Save[T any](ctx context.Context, db *DB, o *T) error {
 	p, err := planOf[T](db)
 	if err != nil {
@@ -419,11 +424,9 @@ func Save[T any](ctx context.Context, db *DB, o *T) error {
 	if err := t.flush(); err != nil {
 		return err
 	}
-	if err := db.Save(ctx, t.doc); err != nil {
-		return err
-	}
+	err = db.Save(ctx, t.doc)
 	t.load()
-	return nil
+	return err
 }
 
 // decodeArgs fills a struct with arguments.
