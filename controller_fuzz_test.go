@@ -318,3 +318,20 @@ func changedRows[R any](change string, rows []R, added R) []R {
 	}
 	return rows
 }
+
+// CallDocMethod calls a method of a stored document as a client does, without the checks before it, and says whether it may be
+// called by GET and the right that it needs.
+func CallDocMethod(t *testing.T, db *DB, doctype, name, method, args string) (out any, rules string, err error) {
+	t.Helper()
+	d, err := db.Get(t.Context(), doctype, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent, err := parseObject([]byte(args))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := db.app.lifecycle.methods[d.meta][method]
+	out, err = m.call(t.Context(), db, d, sent)
+	return out, fmt.Sprintf("%s safe=%t", m.need, m.safe), err
+}

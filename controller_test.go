@@ -451,3 +451,53 @@ func TestDocTypeOfMistakes(t *testing.T) {
 		})
 	}
 }
+
+type loadArgs struct {
+	Item  string `json:"item"`
+	Qty   int64  `json:"qty"`
+	Twice bool   `json:"twice"`
+}
+
+// Load puts something into the parcel.
+func (p *parcel) Load(ctx context.Context, db *frappems.DB, args loadArgs) (map[string]any, error) {
+	if args.Twice {
+		args.Qty *= 2
+	}
+	p.Contents = append(p.Contents, &parcelItem{Item: args.Item, Qty: args.Qty})
+	if err := frappems.Save(ctx, db, p); err != nil {
+		return nil, err
+	}
+	return map[string]any{"weight": p.Weight}, nil
+}
+
+// Items counts what is in the parcel.
+func (p *parcel) Items(context.Context, *frappems.DB, struct{}) (int, error) {
+	return len(p.Contents), nil
+}
+
+func TestDocMethod(t *testing.T) {
+	_, db := newParcels(t, func(app *frappems.App) {
+		frappems.Controller[parcel](app)
+		frappems.DocMethod(app, "load", frappems.NeedWrite, (*parcel).Load)
+		frappems.SafeDocMethod(app, "items", frappems.NeedRead, (*parcel).Items)
+	})
+	if err := frappems.Insert(t.Context(), db, &parcel{Sender: "Ada"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ method, args, want string }{
+		{"items", ``, "0 <nil> read safe=true"},
+		{"load", `{"item": "book", "qty": 2}`, "map[weight:2] <nil> write safe=false"},
+		{"load", `{"item": "7", "qty": "3", "twice": "1"}`, "map[weight:8] <nil> write safe=false"}, // of a form
+		{"load", `{"item": "pen", "qty": "many"}`, "<nil> ValidationError: Field <strong>qty</strong> is string, want a whole number write safe=false"},
+		{"load", `{"qty": 1, "colour": "red"}`, "<nil> ValidationError: There is no field <strong>colour</strong> write safe=false"},
+		{"items", `{}`, "2 <nil> read safe=true"},
+	} {
+		out, rules, err := frappems.CallDocMethod(t, db, "Parcel", "PARCEL-001", test.method, test.args)
+		if err != nil {
+			out = nil
+		}
+		if got := fmt.Sprint(out, " ", err, " ", rules); got != test.want {
+			t.Errorf("%s %s: got %s, want %s", test.method, test.args, got, test.want)
+		}
+	}
+}
