@@ -230,18 +230,18 @@ func Controller[T any](app *App) {
 func (a *App) addController(site string, t reflect.Type) error {
 	p, err := a.registry.planOf(t)
 	if err != nil {
-		return fmt.Errorf("Controller[%s]: %w", t, err)
+		return fmt.Errorf("frappems.Controller[%s]: %w", t, err)
 	}
 	for _, other := range a.lifecycle.structs {
 		if other.meta == p.meta {
-			return fmt.Errorf("Controller[%s]: %s has the controller %s already, registered at %s", t, p.meta.Name, other.typ, other.site)
+			return fmt.Errorf("frappems.Controller[%s]: %s has the controller %s already, registered at %s", t, p.meta.Name, other.typ, other.site)
 		}
 	}
 	hooks := map[Event]hookFunc{}
 	for _, m := range lifecycleMethods {
 		implemented, err := m.implementedBy(t)
 		if err != nil {
-			return fmt.Errorf("Controller[%s]: %w", t, err)
+			return fmt.Errorf("frappems.Controller[%s]: %w", t, err)
 		}
 		if implemented {
 			hooks[m.event] = p.hook(m.call)
