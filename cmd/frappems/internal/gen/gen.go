@@ -204,8 +204,8 @@ func (g *generator) stub(d *frappems.DocType) []byte {
 	fmt.Fprintf(&out, "package %s\n\nimport (\n\t\"context\"\n\n\t%q\n)\n\n", g.Package, frappemsPath)
 	comment(&out, "", "This file is yours: frappems gen wrote it once, and does not touch it again.")
 	out.WriteString("\n")
-	comment(&out, "", "Validate is called before a "+d.Name+" is saved; an error refuses it. Other moments in its life have methods too: "+
-		"see frappems.Controller.")
+	comment(&out, "", "Validate is called before the "+d.Name+" is saved; an error refuses it. Other moments in its life have methods "+
+		"too: see frappems.Controller.")
 	fmt.Fprintf(&out, "func (o *%s) Validate(ctx context.Context, db *frappems.DB) error {\n\treturn nil\n}\n", name)
 	return out.Bytes()
 }
@@ -247,11 +247,12 @@ func (g *generator) structFile(d *frappems.DocType) []byte {
 	}
 	body.WriteString("}\n")
 	var out bytes.Buffer
-	fmt.Fprintf(&out, "%spackage %s\n\nimport (\n", header, g.Package)
+	fmt.Fprintf(&out, "%spackage %s\n\n", header, g.Package)
 	if usesJSON {
-		out.WriteString("\t\"encoding/json\"\n\n")
+		fmt.Fprintf(&out, "import (\n\t\"encoding/json\"\n\n\t%q\n)\n\n", frappemsPath)
+	} else {
+		fmt.Fprintf(&out, "import %q\n\n", frappemsPath)
 	}
-	fmt.Fprintf(&out, "\t%q\n)\n\n", frappemsPath)
 	out.Write(body.Bytes())
 	out.Write(selects.Bytes())
 	return out.Bytes()
@@ -300,7 +301,7 @@ func selectOptions(f *frappems.Field) []string {
 
 func (g *generator) selectType(out *bytes.Buffer, name string, d *frappems.DocType, f *frappems.Field, options []string) {
 	out.WriteString("\n")
-	comment(out, "", name+" is "+label(f)+" of a "+d.Name+".")
+	comment(out, "", name+" is what the field "+label(f)+" of "+d.Name+" can hold.")
 	fmt.Fprintf(out, "type %s string\n\n", name)
 	comment(out, "", "The values of "+name+".")
 	out.WriteString("const (\n")
