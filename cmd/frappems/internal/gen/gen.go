@@ -151,9 +151,7 @@ func newGenerator(c Config, there *pkg) *generator {
 			continue
 		}
 		g.goNames[d.Name] = g.taken.unique(exported(d.Name))
-		file := files.unique(fileBase(d.Name))
-		files[file+"_controller"] = true
-		g.fileName[d.Name] = file + ".go"
+		g.fileName[d.Name] = files.uniqueFile(fileBase(d.Name)) + ".go"
 	}
 	return g
 }

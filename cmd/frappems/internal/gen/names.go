@@ -28,6 +28,16 @@ func (n names) unique(name string) string {
 	return unique
 }
 
+// uniqueFile takes a file's name, and that of the controller beside it.
+func (n names) uniqueFile(base string) string {
+	unique := base
+	for i := 2; n[unique] || n[unique+"_controller"]; i++ {
+		unique = base + strconv.Itoa(i)
+	}
+	n[unique], n[unique+"_controller"] = true, true
+	return unique
+}
+
 // escaped takes a field's name; one that Document or the lifecycle has gets an underscore.
 func (n names) escaped(name string) string {
 	if n[name] && reservedFields()[name] {
