@@ -285,3 +285,8 @@ func TestGenerateMistakes(t *testing.T) {
 		})
 	}
 }
+
+// The structs of the example are those of its DocTypes.
+func TestExampleIsGenerated(t *testing.T) {
+	runGen(t, 0, "--doctypes", "../../examples/orders/doctypes", "--out", "../../examples/orders/model", "--check")
+}
