@@ -264,7 +264,13 @@ func (a *App) addController(site string, t reflect.Type) error {
 func (m *lifecycleMethod) implementedBy(t reflect.Type) (bool, error) {
 	name, want := m.iface.Method(0).Name, m.iface.Method(0).Type
 	found, has := reflect.PointerTo(t).MethodByName(name)
-	if !has {
+	if !has { // and nobody would notice that one which is misspelt is never called
+		for i := range reflect.PointerTo(t).NumMethod() {
+			other := reflect.PointerTo(t).Method(i).Name
+			if distance(other, name) <= 2 && reflect.New(t).Method(i).Type() == want {
+				return false, fmt.Errorf("there is no event for the method %s, did you mean %s?", other, name)
+			}
+		}
 		return false, nil
 	}
 	if got := reflect.New(t).MethodByName(name).Type(); !found.Type.In(0).Implements(m.iface) {

@@ -26,7 +26,7 @@ func FuzzStructs(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for i := range 4 * len(r.names) {
+	for i := range len(r.names) {
 		f.Add(uint64(i))
 	}
 	f.Fuzz(func(t *testing.T, seed uint64) {

@@ -285,6 +285,7 @@ type (
 	noContext   struct{ plainParcel }
 	noError     struct{ plainParcel }
 	copied      struct{ plainParcel }
+	misspelt    struct{ plainParcel }
 	plainParcel struct {
 		frappems.Document `doctype:"Parcel"`
 	}
@@ -293,6 +294,8 @@ type (
 func (*noContext) Validate(*frappems.DB) error             { return nil }
 func (*noError) OnSubmit(context.Context, *frappems.DB)    {}
 func (copied) OnTrash(context.Context, *frappems.DB) error { return nil }
+
+func (*misspelt) OnSumbit(context.Context, *frappems.DB) error { return nil }
 
 type noArgs struct{}
 
@@ -319,6 +322,7 @@ func TestRegistrationOfControllers(t *testing.T) {
 		"no context":   {frappems.Controller[noContext], []string{"Validate is a func(*frappems.DB) error, want func(context.Context, *frappems.DB) error"}},
 		"no error":     {frappems.Controller[noError], []string{"OnSubmit is a func(context.Context, *frappems.DB), want func(context.Context, *frappems.DB) error"}},
 		"a copy":       {frappems.Controller[copied], []string{"OnTrash would change a copy", "want func (*copied) OnTrash"}},
+		"misspelt":     {frappems.Controller[misspelt], []string{"no event for the method OnSumbit, did you mean OnSubmit?"}},
 		"twice": {func(app *frappems.App) {
 			frappems.Controller[parcel](app)
 			frappems.Controller[plainParcel](app)
