@@ -127,6 +127,9 @@ func exactly(d *Doc) string {
 func (s *structTest) changed(p *structPlan, typed *typedDoc) {
 	s.Helper()
 	d, was := typed.doc, typed.doc.clone()
+	if was.typed != nil {
+		s.Errorf("a copy of a document of %s has its struct", p.meta.Name)
+	}
 	declared := s.changeFields(p, typed.value)
 	for i := range p.tables {
 		s.changeRows(&p.tables[i], typed.value.FieldByIndex(p.tables[i].index))

@@ -12,6 +12,7 @@ import (
 	"testing/fstest"
 
 	"github.com/frappems/frappems"
+	"github.com/frappems/frappems/store"
 )
 
 // parcelTypes are DocTypes for controllers of all kinds.
@@ -181,6 +182,86 @@ func TestControllerKeepsWhatItDoesNotHave(t *testing.T) {
 	}
 	if want := "by bicycle<nil>2026-03-15Sent book2heavy pen0 <nil>"; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// Rows of another document are copied: they stay that one's.
+func TestRowsOfAnotherDocument(t *testing.T) {
+	_, db := newParcels(t, func(app *frappems.App) { frappems.Controller[parcel](app) })
+	from := &parcel{Sender: "Ada", Contents: []*parcelItem{{Item: "book", Qty: 2}}}
+	to := &parcel{Sender: "Bob"}
+	for _, p := range []*parcel{from, to} {
+		if err := frappems.Insert(t.Context(), db, p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	name := from.Contents[0].Name
+	to.Contents = from.Contents
+	for _, p := range []*parcel{to, from} {
+		if err := frappems.Save(t.Context(), db, p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if to.Contents[0] == from.Contents[0] || from.Contents[0].Name != name || to.Contents[0].Name == name || to.Contents[0].Item != "book" {
+		t.Errorf("got the rows %+v and %+v, want the first as it was and a copy of it", from.Contents[0], to.Contents[0])
+	}
+}
+
+// telling changes its document in both forms in one method.
+type telling struct {
+	frappems.Document `doctype:"Parcel"`
+	Sender            string `json:"sender"`
+}
+
+func (p *telling) BeforeValidate(context.Context, *frappems.DB) error {
+	p.Sender = "Bob"
+	d := p.Doc()
+	if d.Get("sender") != "Bob" {
+		return fmt.Errorf("the untyped form has the sender %v", d.Get("sender"))
+	}
+	return errors.Join(d.Set("sender", "Carla"), d.Set("note", "told"))
+}
+
+func TestBothFormsInOneMethod(t *testing.T) {
+	_, db := newParcels(t, func(app *frappems.App) { frappems.Controller[telling](app) })
+	p := &telling{Sender: "Ada"}
+	for range 2 {
+		save := frappems.Save[telling]
+		if p.IsNew() {
+			save = frappems.Insert[telling]
+		}
+		if err := save(t.Context(), db, p); err != nil {
+			t.Fatal(err)
+		}
+		stored, err := db.Get(t.Context(), "Parcel", p.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, want := fmt.Sprint(p.Sender, p.Modified), fmt.Sprint(stored.Get("sender"), stored.Get("modified"))
+		if got != want || stored.Get("sender") != "Carla" || stored.Get("note") != "told" {
+			t.Errorf("got %s in the struct, %s and %v in the store, want Carla in both", got, want, stored.Get("note"))
+		}
+	}
+}
+
+// After a deadlock the struct is again what was given: its methods run on that.
+func TestInsertAfterDeadlock(t *testing.T) {
+	tries := 0
+	_, db := newParcels(t, func(app *frappems.App) {
+		frappems.Controller[parcel](app)
+		app.On("Parcel", frappems.AfterInsert, func(context.Context, *frappems.DB, *frappems.Doc) error {
+			if tries++; tries < 3 {
+				return store.ErrDeadlock
+			}
+			return nil
+		})
+	})
+	p := &parcel{Sender: "Ada", Contents: []*parcelItem{{Item: "book", Qty: 2}}}
+	if err := frappems.Insert(t.Context(), db, p); err != nil {
+		t.Fatal(err)
+	}
+	if log := []string{"validate PARCEL-001 new=true weight=0", "on_update from nothing, changed: sender=true stops=true contents=true"}; !slices.Equal(p.log, log) || tries != 3 {
+		t.Errorf("got %q after %d tries, want %q after 3", p.log, tries, log)
 	}
 }
 

@@ -70,7 +70,7 @@ func (t *typedDoc) flush() error { return t.plan.flush(t.value, t.doc) }
 
 func (p *structPlan) load(struc reflect.Value, d *Doc, in *typedDoc) {
 	document := p.documentOf(struc)
-	if document.doc != d {
+	if document.seen == nil {
 		document.seen = make([]any, len(d.values))
 	}
 	document.doc, document.plan, document.in = d, p, in
@@ -144,7 +144,7 @@ func (t *structTable) flush(list reflect.Value, d *Doc) error {
 	for _, row := range d.rows[t.at] {
 		left[row] = true
 	}
-	rows := make([]*Doc, list.Len())
+	rows, copied := make([]*Doc, list.Len()), false
 	for n := range rows {
 		struc := t.row(list, n)
 		if !struc.IsValid() {
@@ -152,6 +152,10 @@ func (t *structTable) flush(list reflect.Value, d *Doc) error {
 		}
 		row := t.rows.documentOf(struc).doc
 		if !left[row] {
+			if row != nil && !copied { // the list may be another document's, too
+				list.Set(reflect.AppendSlice(reflect.Zero(list.Type()), list))
+				copied = true
+			}
 			struc = t.newRow(list.Index(n))
 			row = t.rows.documentOf(struc).doc
 		}
