@@ -23,6 +23,7 @@ type Doc struct {
 	// written says of a new document that the store has it by now, taken of a row that it belongs to its document.
 	written, taken bool
 	renaming       *Renaming
+	typed          *typedDoc // the struct of its controller
 }
 
 func newDoc(m *meta) *Doc {
@@ -209,6 +210,7 @@ func parseObject(data []byte) (map[string]json.RawMessage, error) {
 // clone copies a document deeply enough that changes of the copy do not show in the original.
 func (d *Doc) clone() *Doc {
 	c := *d
+	c.typed = nil
 	c.values = append([]any(nil), d.values...)
 	c.rows = make([][]*Doc, len(d.rows))
 	for i, rows := range d.rows {

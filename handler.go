@@ -62,6 +62,11 @@ func decodeInput(r *http.Request, in any) error {
 	if body, err = mergeInput(r, body, form, reflect.TypeOf(in).Elem()); err != nil || body == nil {
 		return err
 	}
+	return decodeStrict(body, in)
+}
+
+// decodeStrict fills in, a pointer, from JSON that has nothing else.
+func decodeStrict(body []byte, in any) error {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(in); err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 )
 
@@ -88,11 +89,13 @@ type docMethod struct {
 	need right // what its caller must be allowed to do with the document
 	// safe says that it changes nothing, so that it may be called by GET.
 	safe bool
+	site string // where it was registered
 	call func(ctx context.Context, db *DB, d *Doc, args map[string]json.RawMessage) (any, error)
 }
 
 // lifecycle is what was registered to run with documents.
 type lifecycle struct {
+	structs     map[reflect.Type]*structPlan // those of Controller
 	controllers map[*meta]map[Event]hookFunc
 	methods     map[*meta]map[string]docMethod
 	hooks       map[*meta]map[Event][]hookFunc // under nil those of all DocTypes

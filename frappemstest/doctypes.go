@@ -27,6 +27,29 @@ import (
 // Each request goes to a service on each of the stores that open opens, and all have to give the same bytes.
 func TestDocTypes(t *testing.T, doctypes fs.FS, open ...func(t *testing.T) frappems.Store) {
 	t.Helper()
+	var services []testedService
+	for _, o := range open {
+		services = append(services, testedService{o, func(*frappems.App) {}})
+	}
+	testDocTypes(t, doctypes, services)
+}
+
+// TestControllers leads the DocTypes through the same life in a service with the controllers that register registers, and in
+// one without. Controllers that change nothing must not be noticed: both services have to give the same bytes.
+func TestControllers(t *testing.T, doctypes fs.FS, register func(app *frappems.App)) {
+	t.Helper()
+	open := func(*testing.T) frappems.Store { return frappems.NewMemoryStore() }
+	testDocTypes(t, doctypes, []testedService{{open, func(*frappems.App) {}}, {open, register}})
+}
+
+// testedService is how a service is made.
+type testedService struct {
+	open    func(t *testing.T) frappems.Store
+	prepare func(app *frappems.App)
+}
+
+func testDocTypes(t *testing.T, doctypes fs.FS, services []testedService) {
+	t.Helper()
 	types, err := frappems.LoadDocTypes(doctypes)
 	if err != nil {
 		t.Fatal(err)
@@ -35,8 +58,8 @@ func TestDocTypes(t *testing.T, doctypes fs.FS, open ...func(t *testing.T) frapp
 	types = append(types, missingParents(types)...)
 	slices.SortFunc(types, func(a, b *frappems.DocType) int { return strings.Compare(a.Name, b.Name) })
 	d := newDocTypeTest(types)
-	for _, o := range open {
-		d.services = append(d.services, newDocTypeService(t, types, o(t)))
+	for _, s := range services {
+		d.services = append(d.services, newDocTypeService(t, types, s))
 	}
 	for _, m := range types {
 		t.Run(m.Name, func(t *testing.T) {
@@ -131,8 +154,9 @@ type docTypeService struct {
 	names        map[string]string // by placeholder
 }
 
-func newDocTypeService(t *testing.T, types []*frappems.DocType, store frappems.Store) *docTypeService {
+func newDocTypeService(t *testing.T, types []*frappems.DocType, s testedService) *docTypeService {
 	t.Helper()
+	store := s.open(t)
 	t.Cleanup(func() { store.Close() })
 	tokens, err := frappems.NewTokens(strings.NewReader(`[{"user": "Administrator", "api_key": "key", "api_secret": "secret"}]`))
 	if err != nil {
@@ -151,6 +175,7 @@ func newDocTypeService(t *testing.T, types []*frappems.DocType, store frappems.S
 			app.Resource(m.Name)
 		}
 	}
+	s.prepare(app)
 	checkFirstPlan(t, app, types)
 	if err := app.Start(t.Context()); err != nil {
 		t.Fatal(err)

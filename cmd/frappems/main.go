@@ -18,9 +18,10 @@ const usage = `frappems serves Frappe DocTypes: Frappe's REST API from one progr
 
   frappems serve     serve DocTypes; without flags an example, on orders.db in this directory
   frappems migrate   create and widen tables; with --plan only print what is missing; with --adopt take over Frappe's
+  frappems gen       write Go structs and controllers for DocTypes
   frappems version   print the version
 
-"frappems serve -h" and "frappems migrate -h" list the flags.
+"frappems serve -h", "frappems migrate -h" and "frappems gen -h" list the flags.
 `
 
 func main() {
@@ -53,6 +54,8 @@ func run(ctx context.Context, e *env, args []string) int {
 		err = serve(ctx, e, args[1:])
 	case "migrate":
 		err = migrate(ctx, e, args[1:])
+	case "gen":
+		err = generate(e, args[1:])
 	case "version", "--version", "-version":
 		fmt.Fprintln(e.stdout, "frappems", version())
 	case "help", "--help", "-help", "-h":

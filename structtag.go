@@ -1,0 +1,185 @@
+package frappems
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// DocTypeOf makes a DocType of a Go struct that embeds a [Document], for Config.Types: where there is no JSON of it. Tags say
+// what the Go type does not:
+//
+//	type Ticket struct {
+//		frappems.Document `doctype:"Ticket" frappe:"autoname=TICKET-.#####,title_field=subject"`
+//
+//		Subject  string    `json:"subject" frappe:"Data,reqd"`
+//		Customer string    `json:"customer" frappe:"Link:Customer,reqd,search_index"`
+//		Status   string    `json:"status" frappe:"Select:Open\nClosed,default=Open,in_list_view"`
+//		Note     string    `json:"note" frappe:"Small Text,permlevel=1,label='Note, for us'"`
+//		Hours    float64   `json:"hours" frappe:",non_negative"`
+//		Steps    []*Step   `json:"steps"` // whose Document has frappe:"istable"
+//	}
+//
+// The tag frappe of a field has its fieldtype, after a colon its options, and by commas properties by the names that they have
+// in the JSON of a DocType: alone they are 1. Without a fieldtype it is Data of a string, Check of a bool, Int, Float, JSON, or
+// Table of a slice, whose options are the DocType of its structs. The label is made of the name where none is given. A
+// Document's tag has properties of the DocType. A value that begins with a single quote ends with one, and two stand for one
+// in it. Without permissions only Administrator may do anything with the documents.
+//
+// It panics, naming the line, where a tag cannot be read. [New] checks what becomes of it.
+func DocTypeOf[T any](permissions ...DocPerm) *DocType {
+	d, err := docTypeOf(reflect.TypeFor[T]())
+	if err != nil {
+		panic(fmt.Sprintf("frappems: %s: DocTypeOf[%s]: %v", caller(1), reflect.TypeFor[T](), err))
+	}
+	d.Permissions = permissions
+	return d
+}
+
+func docTypeOf(t reflect.Type) (*DocType, error) {
+	name, tag, err := documentTag(t)
+	if err != nil {
+		return nil, err
+	}
+	d := &DocType{}
+	parts, err := splitTag(tag)
+	if err == nil {
+		err = setProperties(d, map[string]any{"name": name}, parts)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("frappems.Document: %w", err)
+	}
+	return d, d.addFieldsOf(t)
+}
+
+// addFieldsOf adds the fields of a struct, and of those that it embeds.
+func (d *DocType) addFieldsOf(t reflect.Type) error {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case f.Type == reflect.TypeFor[Document]():
+		case f.Anonymous && f.Type.Kind() == reflect.Struct && name == "":
+			if err := d.addFieldsOf(f.Type); err != nil {
+				return err
+			}
+		case f.IsExported() && name != "-":
+			field, err := fieldOf(f, name)
+			if err != nil {
+				return fmt.Errorf("field %s: %w", f.Name, err)
+			}
+			d.Fields = append(d.Fields, *field)
+		}
+	}
+	return nil
+}
+
+// fieldOf makes a field of a struct's.
+func fieldOf(f reflect.StructField, name string) (*Field, error) {
+	parts, err := splitTag(f.Tag.Get("frappe"))
+	if err != nil {
+		return nil, err
+	}
+	kind, options := "", ""
+	if len(parts) > 0 {
+		kind, options, _ = strings.Cut(parts[0], ":")
+		parts = parts[1:]
+	}
+	if kind == "" {
+		kind, options = fieldTypeOf(f.Type)
+	}
+	field := &Field{}
+	return field, setProperties(field, map[string]any{"fieldname": name, "fieldtype": kind, "options": options, "label": unscrubbed(name)}, parts)
+}
+
+// fieldTypeOf is the field type of a Go type, with the options of a table.
+func fieldTypeOf(t reflect.Type) (kind, options string) {
+	switch {
+	case t == reflect.TypeFor[json.RawMessage]():
+		return "JSON", ""
+	case t.Kind() == reflect.Pointer:
+		return fieldTypeOf(t.Elem())
+	case t.Kind() == reflect.Struct && t.PkgPath() == "database/sql":
+		return fieldTypeOf(t.Field(0).Type)
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Pointer:
+		options, _, _ = documentTag(t.Elem().Elem())
+		return "Table", options
+	case t.Kind() == reflect.Slice:
+		options, _, _ = documentTag(t.Elem())
+		return "Table", options
+	}
+	return map[reflect.Kind]string{reflect.String: "Data", reflect.Bool: "Check", reflect.Int: "Int", reflect.Int64: "Int",
+		reflect.Float64: "Float"}[t.Kind()], ""
+}
+
+// unscrubbed makes a label of a name: "customer_name" is Customer Name.
+func unscrubbed(name string) string {
+	words := strings.FieldsFunc(name, func(r rune) bool { return r == '_' })
+	for i, word := range words {
+		first, size := utf8.DecodeRuneInString(word)
+		words[i] = string(unicode.ToUpper(first)) + word[size:]
+	}
+	return strings.Join(words, " ")
+}
+
+// splitTag cuts a tag at its commas. A value in single quotes, after = or :, may have some.
+func splitTag(tag string) ([]string, error) {
+	var parts []string
+	for tag != "" {
+		end := strings.IndexByte(tag, ',')
+		quote := strings.IndexByte(tag, '\'')
+		if quote <= 0 || end >= 0 && end < quote || !strings.ContainsRune("=:", rune(tag[quote-1])) {
+			part, rest, _ := strings.Cut(tag, ",")
+			parts, tag = append(parts, part), rest
+			continue
+		}
+		text, rest := tag[:quote], tag[quote+1:]
+		for {
+			inside, after, closed := strings.Cut(rest, "'")
+			text, rest = text+inside, after
+			if !closed {
+				return nil, fmt.Errorf("the tag ends within the quotes of %s", text)
+			}
+			if !strings.HasPrefix(rest, "'") {
+				break
+			}
+			text, rest = text+"'", rest[1:]
+		}
+		if rest != "" && rest[0] != ',' {
+			return nil, fmt.Errorf("after the quotes of %s a comma is missing", text)
+		}
+		parts, tag = append(parts, text), strings.TrimPrefix(rest, ",")
+	}
+	return parts, nil
+}
+
+// setProperties fills a DocType or Field with properties by their names in JSON.
+func setProperties(to any, properties map[string]any, parts []string) error {
+	// in_list_view is for Frappe's desk, and passed over in JSON too.
+	known := []string{"in_list_view"}
+	t := reflect.TypeOf(to).Elem()
+	for i := range t.NumField() {
+		if kind := t.Field(i).Type.Kind(); kind != reflect.Slice {
+			known = append(known, t.Field(i).Tag.Get("json"))
+		}
+	}
+	for _, part := range parts {
+		name, value, given := strings.Cut(part, "=")
+		if name = strings.TrimSpace(name); name == "" || !slices.Contains(known, name) {
+			return fmt.Errorf("there is no property %q, there are %s", name, strings.Join(known, ", "))
+		}
+		if !given {
+			value = "1"
+		}
+		properties[name] = value
+	}
+	body, err := json.Marshal(properties)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(body, to)
+}
