@@ -2,6 +2,20 @@ package frappems_test
 
 import "testing"
 
+// TestIsolationTenantField: a field that shows the tenant compares byte by byte, as the tenant does, on a store in memory too.
+func TestIsolationTenantField(t *testing.T) {
+	s := newService(t, `[{"name": "Ticket", "fields": [{"fieldname": "tenant_id", "fieldtype": "Data"}], "permissions": [{"role": "Clerk", "read": 1, "create": 1}]}]`, []string{"Ticket"})
+	s.create("clerk@acme", "Ticket", `{}`)
+	for filters, want := range map[string]string{
+		`{"tenant_id": "acme"}`: `{"data":[{"tenant_id":"acme"}]}`, `{"tenant_id": "ACME"}`: `{"data":[]}`, `{"tenant_id": ["like", "AC%"]}`: `{"data":[]}`,
+		`{"tenant_id": ["!=", "ACME"]}`: `{"data":[{"tenant_id":"acme"}]}`, `{"tenant_id": ["in", ["Acme", "globex"]]}`: `{"data":[]}`,
+	} {
+		if got := s.list("clerk@acme", "Ticket", "fields", `["tenant_id"]`, "filters", filters); got.body != want {
+			t.Errorf("%s: got %s, want %s", filters, got.body, want)
+		}
+	}
+}
+
 // TestIsolationRowsOfSingle: rows of a Single are not listed, since no table says who may read it.
 func TestIsolationRowsOfSingle(t *testing.T) {
 	s := newService(t, `[{"name": "Row", "istable": 1, "fields": [{"fieldname": "word", "fieldtype": "Data"}]},
