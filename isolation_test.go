@@ -1,6 +1,15 @@
 package frappems_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/frappems/frappems"
+	"github.com/frappems/frappems/frappemstest"
+)
+
+func TestIsolation(t *testing.T) {
+	frappemstest.TestIsolation(t, func(*testing.T) frappems.Store { return frappems.NewMemoryStore() })
+}
 
 // TestIsolationTenantField: a field that shows the tenant compares byte by byte, as the tenant does, on a store in memory too.
 func TestIsolationTenantField(t *testing.T) {
