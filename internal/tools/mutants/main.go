@@ -2,7 +2,9 @@
 // the tenant, and fails where a run does not fail. The versions are made of the sources by replacing pieces of text, and go to
 // go test by its flag -overlay, so no build but these can hold them.
 //
-//	go run ./mutants ROOT
+//	go run ./mutants ROOT [NAME]...
+//
+// With names only those mutants are tried.
 package main
 
 import (
@@ -14,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -24,13 +27,13 @@ const operations, seed = "1000", "1"
 var stores = [][2]string{{".", "memory"}, {"adapters/sqlite", "SQLite"}}
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: mutants ROOT")
+	if len(os.Args) < 2 {
+		fmt.Fprintln(os.Stderr, "usage: mutants ROOT [NAME]...")
 		os.Exit(2)
 	}
 	root, err := filepath.Abs(os.Args[1])
 	if err == nil {
-		err = run(root)
+		err = run(root, os.Args[2:])
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
@@ -38,10 +41,18 @@ func main() {
 	}
 }
 
-// run tries all mutants on all stores, and before that sources in which nothing is dropped.
-func run(root string) error {
+// run tries mutants on all stores, and before that sources in which nothing is dropped.
+func run(root string, names []string) error {
 	var problems []error
+	for _, name := range names {
+		if !slices.ContainsFunc(mutants(), func(m mutant) bool { return m.name == name }) {
+			return fmt.Errorf("there is no mutant %q", name)
+		}
+	}
 	for _, m := range append([]mutant{{name: "(none)"}}, mutants()...) {
+		if len(names) > 0 && m.edits != nil && !slices.Contains(names, m.name) {
+			continue
+		}
 		for _, store := range stores {
 			output, err := test(root, store[0], m)
 			if err != nil {
