@@ -37,7 +37,7 @@ func isolationOperations() []isolationOperation {
 		{"delete of another tenant's document", 3, deleteForeign},
 		{"get", 10, getRequest},
 		{"get of another tenant's document", 4, getForeign},
-		{"head", 5, headRequest},
+		{"head", 9, headRequest},
 		{"options", 3, optionsRequest},
 		{"method of a document", 3, methodRequest},
 		{"patch", 3, patchRequest},
@@ -45,7 +45,7 @@ func isolationOperations() []isolationOperation {
 		{"list with fields of links and rows", 6, listJoined},
 		{"list of numbers", 4, listAggregates},
 		{"list along a tree", 3, listTree},
-		{"list of rows", 7, listRows},
+		{"list of rows", 9, listRows},
 		{"list that names tenants", 5, listTenants},
 		{"list that names another tenant's documents", 4, listForeign},
 		{"request of somebody without rights", 2, nobodyRequest},
@@ -579,7 +579,7 @@ func nobodyRequest(r *isolation, as *isolationTenant) *isolationRequest {
 	if q == nil {
 		return nil
 	}
-	q.user, q.want = as.user("Nobody"), 0
+	q.user, q.want, q.then = as.user("Nobody"), 0, nil
 	if r.random.IntN(2) == 0 {
 		q.user = isolationUser{name: "Guest"}
 	}
