@@ -40,8 +40,8 @@ func mutants() []mutant {
 		{"delete", []replacement{{"docstore.go", "store.Mutation{Kind: store.DeleteRows, Tenant: db.tenant, Table: d.meta.table,",
 			"store.Mutation{AnyTenant: true, Kind: store.DeleteRows, Tenant: db.tenant, Table: d.meta.table,"}}},
 		{"unique", []replacement{
-			{"store/sqlstore_migrate.go", `d.columns(c.index.Columns) + ")"`,
-				`strings.TrimPrefix(d.columns(c.index.Columns), map[bool]string{true: d.quoted(tenantName) + ", "}[c.index.Unique]) + ")"`},
+			{"store/sqlstore_migrate.go", `d.columns(i.Columns) + ")"`,
+				`strings.TrimPrefix(d.columns(i.Columns), map[bool]string{true: d.quoted(tenantName) + ", "}[i.Unique]) + ")"`},
 			{"store/memory.go", "for range index.rows.within(prefix) {",
 				`for other := range index.rows.within("") {
 					if value := func(r *memoryRow) string { return string(t.prefix(append([]cell{{}}, r.cells[1:]...), index.columns)) }; value(other) != value(row) {
