@@ -9,13 +9,16 @@ lint: ## only the checks that run no tests
 fuzz: ## every fuzz target for FUZZTIME (default 5s)
 	scripts/fuzz.sh
 
+mutants: ## leaks between tenants are put into copies of the sources, and the tests have to find them
+	go -C internal/tools run ./mutants "$(CURDIR)"
+
 release-check: ## the modules as a release would publish them, used from outside
 	scripts/release-check.sh
 
-soak: ## the same tests for longer: fuzzing and killed writers
+soak: ## the same tests for longer: fuzzing, killed writers and tenants
 	scripts/soak.sh
 
 serve: ## the orders example
 	go run ./cmd/frappems serve
 
-.PHONY: test lint fuzz release-check soak serve
+.PHONY: test lint fuzz mutants release-check soak serve

@@ -292,6 +292,8 @@ func (f *Field) column() *store.Column {
 	}
 	c := &store.Column{Name: f.Fieldname, Type: t.typ, Length: t.length}
 	switch {
+	case f.Fieldname == "tenant_id": // it is the column that the store keeps, and compares as that
+		c.Type, c.Length = store.TypeASCII, 64
 	case t.typ == store.TypeVarchar && f.Length > 0:
 		c.Length = int(f.Length)
 	case t.typ == store.TypeInt && f.Length > 11:

@@ -284,12 +284,13 @@ func (a *App) serveList(w http.ResponseWriter, r *http.Request, db *DB, m *meta,
 	return l.send(r.Context(), w, "data")
 }
 
-// parentsOf are the DocTypes that are served and have rows of a child table.
+// parentsOf are the DocTypes that are served and have rows of a child table. The rows of a Single come with it only: there is no
+// table of its documents that could say who may read them.
 func (a *App) parentsOf(m *meta) []*meta {
 	var parents []*meta
 	for _, name := range a.registry.names { // in their order, so that one request makes one statement
 		parent := a.registry.byName[name]
-		if res := a.router.resources[parent]; res != nil && m != nil && parent.tableWith(m) >= 0 && res.allows("list") {
+		if res := a.router.resources[parent]; res != nil && m != nil && parent.table != nil && parent.tableWith(m) >= 0 && res.allows("list") {
 			parents = append(parents, parent)
 		}
 	}

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Longer runs of what depends on chance: fuzzing, and writers that are killed.
+# Longer runs of what depends on chance: fuzzing, writers that are killed, and the users of several tenants.
 . "$(dirname "$0")/lib.sh"
 need_go
 need_cc
@@ -11,5 +11,14 @@ dirs=$(grep -rl --include='*_test.go' '^func TestCrash' . | xargs -r dirname | s
 for dir in $dirs; do
 	step "killed writers: $dir"
 	go -C "$dir" test -race -count="$CRASHES" -timeout 20m -run '^TestCrash' . || failed=1
+done
+ISOLATION_OPERATIONS=${ISOLATION_OPERATIONS:-10000}
+ISOLATION_SEED=${ISOLATION_SEED:-$RANDOM}
+export ISOLATION_OPERATIONS ISOLATION_SEED
+dirs=$(grep -rl --include='*_test.go' '^func TestIsolation(' . | xargs -r dirname | sort -u)
+[ -n "$dirs" ] || fail "No test of isolation was found."
+for dir in $dirs; do
+	step "tenants: $ISOLATION_OPERATIONS requests on the store of $dir, seed $ISOLATION_SEED"
+	go -C "$dir" test -count=1 -timeout 20m -v -run '^TestIsolation$' . || failed=1
 done
 exit "$failed"

@@ -1,0 +1,9 @@
+package sqlite
+
+import (
+	"testing"
+
+	"github.com/frappems/frappems/frappemstest"
+)
+
+func TestIsolation(t *testing.T) { frappemstest.TestIsolation(t, openTemp) }

@@ -1,0 +1,56 @@
+package main
+
+// replacement changes a file: old stands in it exactly once.
+type replacement struct{ file, old, new string }
+
+// mutant is a version of the sources in which one statement reaches all tenants.
+type mutant struct {
+	name  string
+	edits []replacement
+}
+
+// reach lets a statement of the stores reach the rows of all tenants. It is a part of every mutant, and changes nothing by itself.
+func reach() []replacement {
+	return []replacement{
+		{"store/store.go", "type Query struct {", "type Query struct {\n\tAnyTenant bool"},
+		{"store/store.go", "type Mutation struct {", "type Mutation struct {\n\tAnyTenant bool"},
+		{"store/sqlstore_query.go", "b.ofTenant(s.aliases[0])", `if q.AnyTenant { b.add("1 = 1") } else { b.ofTenant(s.aliases[0]) }`},
+		{"store/sqlstore_query.go", "b.ofTenant(table)", `if m.AnyTenant { b.add("1 = 1") } else { b.ofTenant(table) }`},
+		{"store/memory_query.go", "r.scan(from, from.bindings(&q.Where))",
+			`func() []*memoryRow { if q.AnyTenant { return slices.Collect(from.rows.within("")) }; return r.scan(from, from.bindings(&q.Where)) }()`},
+		{"store/memory.go", "run.scan(t, t.bindings(&m.Where))",
+			`func() []*memoryRow { if m.AnyTenant { return slices.Collect(t.rows.within("")) }; return run.scan(t, t.bindings(&m.Where)) }()`},
+	}
+}
+
+// mutants drop the tenant where documents are listed, read, checked, counted, named and written.
+func mutants() []mutant {
+	return []mutant{
+		{"list", []replacement{{"resource.go", "return b, b.setLimit(args)", "b.query.AnyTenant = !b.isAggregate()\n\treturn b, b.setLimit(args)"}}},
+		{"count", []replacement{{"resource.go", "return b, b.setLimit(args)", "b.query.AnyTenant = b.isAggregate()\n\treturn b, b.setLimit(args)"}}},
+		{"get", []replacement{{"docstore.go", "Columns: m.layout.columns[0],", "AnyTenant: true, Columns: m.layout.columns[0],"}}},
+		{"child", []replacement{{"docstore.go", "Columns: m.layout.columns[i+1],", "AnyTenant: true, Columns: m.layout.columns[i+1],"}}},
+		{"load for a change", []replacement{{"docstore.go", "Columns: m.allColumns(),", "AnyTenant: true, Columns: m.allColumns(),"}}},
+		{"link check", []replacement{{"link.go", "Columns: []store.Expr{{Func: store.FuncLiteral, Text: &number},",
+			"AnyTenant: true, Columns: []store.Expr{{Func: store.FuncLiteral, Text: &number},"}}},
+		{"links to what is deleted", []replacement{{"link.go", `Columns: []store.Expr{m.expr("name"), {Func: store.FuncLiteral, Text: &m.Name}},`,
+			`AnyTenant: true, Columns: []store.Expr{m.expr("name"), {Func: store.FuncLiteral, Text: &m.Name}},`}}},
+		{"series", []replacement{{"naming.go", "store.Counter{Tenant: n.db.tenant,", `store.Counter{Tenant: "everybody",`}}},
+		{"update", []replacement{{"docstore.go", "store.Mutation{Kind: store.UpdateRows,", "store.Mutation{AnyTenant: true, Kind: store.UpdateRows,"}}},
+		{"delete", []replacement{{"docstore.go", "store.Mutation{Kind: store.DeleteRows, Tenant: db.tenant, Table: d.meta.table,",
+			"store.Mutation{AnyTenant: true, Kind: store.DeleteRows, Tenant: db.tenant, Table: d.meta.table,"}}},
+		{"unique", []replacement{
+			{"store/sqlstore_migrate.go", `d.columns(i.Columns) + ")"`,
+				`strings.TrimPrefix(d.columns(i.Columns), map[bool]string{true: d.quoted(tenantName) + ", "}[i.Unique]) + ")"`},
+			{"store/memory.go", "for range index.rows.within(prefix) {",
+				`for other := range index.rows.within("") {
+					if value := func(r *memoryRow) string { return string(t.prefix(append([]cell{{}}, r.cells[1:]...), index.columns)) }; value(other) != value(row) {
+						continue
+					}`},
+		}},
+		{"join", []replacement{
+			{"store/sqlstore_query.go", "b.ofTenant(inner.aliases[0])", `b.add("1 = 1")`},
+			{"store/memory_query.go", "l.run.filter(l.run.scan(l.table, fixed),", `l.run.filter(slices.Collect(l.table.rows.within("")),`},
+		}},
+	}
+}
