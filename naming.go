@@ -6,6 +6,7 @@ import (
 	"encoding/base32"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,24 +14,38 @@ import (
 	"github.com/frappems/frappems/store"
 )
 
-// names gives documents their names, as frappe.model.naming does, inside a transaction: a number that is taken for a
-// document which is then not saved goes back with the rollback.
+// names gives documents their names, as frappe.model.naming does, inside a transaction.
 type names struct {
 	ctx context.Context
 	db  *DB
 	now time.Time
 }
 
-// setName names a new document by its DocType's autoname.
+// setName names a new document by its DocType's autoname. A number that makes a name which is there already is skipped, once
+// that has happened.
 func (n *names) setName(d *Doc) error {
+	given := d.values[slotName]
+	for {
+		before := n.db.taken.count
+		if err := n.choose(d, given); err != nil || !n.db.taken.careful || n.db.taken.count == before {
+			return err
+		}
+		if found, err := n.db.values(n.ctx, d.meta, d.Name(), "name"); err != nil || found == nil {
+			return err
+		}
+		n.db.app.series.skip(n.db.taken)
+	}
+}
+
+// choose names a document; given is the name that it came with.
+func (n *names) choose(d *Doc, given any) error {
 	autoname := d.meta.Autoname
 	rule := strings.ToLower(autoname)
-	given := d.values[slotName]
 	d.values[slotName] = nil
 	name, err := "", error(nil)
 	switch amended := toText(d.Get("amended_from")); {
 	case rule == "autoincrement" && !bool(d.meta.IsSingle):
-		number, err := n.next(autoincrementCounter(d.meta), 1)
+		number, err := n.next(d, autoincrementCounter(d.meta))
 		d.values[slotName] = number
 		return err
 	case amended != "":
@@ -111,10 +126,7 @@ var seriesPattern = regexp.MustCompile(`^[\pL\pN_\- /.#{}]+$`)
 
 // bySeriesField names by the pattern that the field naming_series holds: one of its options, the first where it is empty.
 func (n *names) bySeriesField(d *Doc) (string, error) {
-	var options []string
-	if at, ok := d.meta.slotOf["naming_series"]; ok && d.meta.slots[at].field != nil {
-		options = strings.FieldsFunc(d.meta.slots[at].field.Options, func(r rune) bool { return r == '\n' })
-	}
+	options := d.meta.series()
 	series := strings.TrimSpace(toText(d.Get("naming_series")))
 	if series == "" && len(options) > 0 {
 		series = options[0]
@@ -122,11 +134,7 @@ func (n *names) bySeriesField(d *Doc) (string, error) {
 	if series == "" {
 		return "", Errorf(ValidationError, "Naming Series mandatory")
 	}
-	known := len(options) == 0
-	for _, option := range options {
-		known = known || option == series
-	}
-	if !known {
+	if len(options) > 0 && !slices.Contains(options, series) {
 		return "", Errorf(ValidationError, "Naming Series cannot be %s. It should be one of \"%s\"", quoteShort(series), escapeHTML(strings.Join(options, `", "`)))
 	}
 	d.set("naming_series", series)
@@ -149,7 +157,7 @@ func (n *names) bySeries(d *Doc, series string) (string, error) {
 			continue
 		}
 		numbered = true
-		number, err := n.number(name, len(part))
+		number, err := n.number(d, name, len(part))
 		if err != nil {
 			return "", err
 		}
@@ -159,13 +167,25 @@ func (n *names) bySeries(d *Doc, series string) (string, error) {
 }
 
 // number takes the next number of a series, whose key is the text before it.
-func (n *names) number(prefix string, digits int) (string, error) {
-	number, err := n.next(prefix, 1)
+func (n *names) number(d *Doc, prefix string, digits int) (string, error) {
+	number, err := n.next(d, prefix)
 	return fmt.Sprintf("%0*d", digits, number), err
 }
 
-func (n *names) next(key string, count int) (int64, error) {
-	return n.db.tx.Next(n.ctx, store.Counter{Tenant: n.db.tenant, Table: counterTable, Name: key}, count)
+func (n *names) next(d *Doc, series string) (int64, error) {
+	n.db.taken.count++
+	if n.strict(d) || slices.Contains(n.db.taken.locked, series) {
+		n.db.taken.locked = append(n.db.taken.locked, series)
+		return n.db.tx.Next(n.ctx, store.Counter{Tenant: n.db.tenant, Table: counterTable, Name: series}, 1)
+	}
+	return n.db.app.series.take(n.ctx, n.db.taken, n.db.tenant, series)
+}
+
+// strict says whether the numbers of a document are those of the counter's row, which the transaction keeps others from.
+func (n *names) strict(d *Doc) bool {
+	gapless := n.db.app.config.Gapless
+	return n.db.app.writers == nil || slices.Contains(gapless, d.meta.Name) ||
+		len(gapless) > 0 && slices.Contains(gapless, toText(d.Get("naming_series")))
 }
 
 // part is the text that one part of a pattern stands for.
@@ -227,7 +247,7 @@ func (n *names) byFormat(d *Doc, format string) (string, error) {
 	if at == nil {
 		return name, nil
 	}
-	number, err := n.number(name[:at[0]], at[1]-at[0]-2)
+	number, err := n.number(d, name[:at[0]], at[1]-at[0]-2)
 	if err != nil {
 		return "", err
 	}
@@ -287,6 +307,13 @@ func (n *names) giveBack(d *Doc) error {
 		return nil // the number is not at the end, or it has outgrown its digits
 	}
 	prefix, number := name[:cut], toInt(name[cut:])
+	if number < 1 {
+		return nil
+	}
+	if !n.strict(d) {
+		n.db.taken.deleted = append(n.db.taken.deleted, deletedNumber{prefix, number})
+		return nil
+	}
 	current := counterTable.Column("current")
 	_, err := n.db.tx.Write(n.ctx, store.Mutation{Kind: store.UpdateRows, Tenant: n.db.tenant, Table: counterTable, Columns: []*store.Column{current},
 		Rows: [][]any{{strconv.FormatInt(number-1, 10)}},

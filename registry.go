@@ -175,7 +175,7 @@ func (r *registry) lookup(segment string) *meta {
 
 // schema is the tables of all DocTypes and of core's own bookkeeping.
 func (r *registry) schema() *store.Schema {
-	s := &store.Schema{Tables: []*store.Table{counterTable, singleTable, passwordTable, deletedTable}}
+	s := &store.Schema{Tables: []*store.Table{counterTable, numberTable, gateTable, singleTable, passwordTable, deletedTable}}
 	for _, name := range r.names {
 		if t := r.byName[name].table; t != nil {
 			s.Tables = append(s.Tables, t)
@@ -200,6 +200,29 @@ func (r *registry) adoption(tenant string) *store.Adoption {
 
 // autoincrementCounter names the counter of a DocType whose names are numbers.
 func autoincrementCounter(m *meta) string { return "autoincrement:" + m.Name }
+
+// checkGapless refuses what [Config.Gapless] cannot mean.
+func (r *registry) checkGapless(names []string) error {
+	for _, name := range names {
+		known := r.byName[name] != nil
+		for _, m := range r.byName {
+			known = known || slices.Contains(m.series(), name)
+		}
+		if name == "" || !known {
+			return fmt.Errorf("frappems: Config.Gapless: %q is neither a DocType of this service nor a naming series of one", name)
+		}
+	}
+	return nil
+}
+
+// series are the options of the field naming_series.
+func (m *meta) series() []string {
+	at, has := m.slotOf["naming_series"]
+	if !has || m.slots[at].field == nil {
+		return nil
+	}
+	return strings.FieldsFunc(m.slots[at].field.Options, func(r rune) bool { return r == '\n' })
+}
 
 func (d *DocType) source() string {
 	if d.file == "" {
@@ -465,9 +488,11 @@ func (m *meta) connectSort() {
 	}
 }
 
-// Core's own tables: naming series and autoincrement, the values of Single DocTypes, passwords, and what was deleted.
+// Core's own tables: naming series and autoincrement, numbers of them that came back, the gates of DocTypes (see [DB.passGates]), the values of Single DocTypes, passwords, and what was deleted.
 var (
 	counterTable  = bookkeeping("__counters", &store.Column{Name: "current", Type: store.TypeBigInt, NotNull: true, Default: "0"}, "name")
+	numberTable   = allKey(bookkeeping("__numbers", &store.Column{Name: "number", Type: store.TypeBigInt, NotNull: true}, "series"))
+	gateTable     = allKey(bookkeeping("__gates", &store.Column{Name: "doctype", Type: store.TypeVarchar, Length: 140, NotNull: true}))
 	singleTable   = bookkeeping("__singles", &store.Column{Name: "value", Type: store.TypeLongText}, "doctype", "field")
 	passwordTable = bookkeeping("__passwords", &store.Column{Name: "password", Type: store.TypeLongText}, "doctype", "name", "fieldname")
 	deletedTable  = bookkeeping("__deleted", &store.Column{Name: "document", Type: store.TypeLongText}, "doctype", "name", "deleted")
@@ -481,5 +506,10 @@ func bookkeeping(name string, value *store.Column, key ...string) *store.Table {
 	}
 	t.Key = t.Columns[:len(key):len(key)]
 	t.Columns = append(t.Columns, value)
+	return t
+}
+
+func allKey(t *store.Table) *store.Table {
+	t.Key = t.Columns
 	return t
 }

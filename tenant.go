@@ -36,6 +36,7 @@ type DB struct {
 	tenant string
 	tx     store.Tx     // nil outside a transaction
 	inTx   *atomic.Bool // a transaction of it is open
+	taken  *takenNumbers
 }
 
 func newDB(a *App, user *User, tenant string) *DB {
@@ -56,28 +57,41 @@ func (db *DB) Tx(ctx context.Context, f func(db *DB) error) error {
 		return ErrTxOpen
 	}
 	defer db.inTx.Store(false)
-	const tries = 4
+	taken := &takenNumbers{}
 	var err error
-	for range tries {
-		if err = db.try(ctx, f); !errors.Is(err, store.ErrDeadlock) || ctx.Err() != nil {
+	for range maxTries {
+		if err = db.try(ctx, taken, f); !errors.Is(err, store.ErrDeadlock) && !taken.again(err) || ctx.Err() != nil {
 			return err
 		}
 	}
 	return err
 }
 
-func (db *DB) try(ctx context.Context, f func(db *DB) error) error {
+// maxTries is how often a transaction is begun that the store breaks a deadlock with.
+const maxTries = 4
+
+func (db *DB) try(ctx context.Context, taken *takenNumbers, f func(db *DB) error) error {
 	tx, err := db.app.store.Begin(ctx)
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback()
+	taken.count, taken.locked, taken.deleted = 0, nil, nil
+	rolledBack := true
+	defer func() {
+		tx.Rollback()
+		db.app.series.settle(taken, rolledBack)
+	}()
 	inside := *db
-	inside.tx, inside.inTx = tx, new(atomic.Bool)
+	inside.tx, inside.inTx, inside.taken = tx, new(atomic.Bool), taken
 	if err := f(&inside); err != nil {
 		return err
 	}
-	return tx.Commit()
+	err = tx.Commit()
+	rolledBack = errors.Is(err, store.ErrDeadlock) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	if err == nil {
+		db.app.series.forgetAll(ctx, db.tenant, taken.deleted)
+	}
+	return err
 }
 
 func (db *DB) accessTo(m *meta) *access { return accessTo(db.user, m) }
