@@ -488,7 +488,7 @@ func (m *meta) connectSort() {
 	}
 }
 
-// Core's own tables: naming series and autoincrement, numbers of them that came back, the gates of DocTypes (see [DB.passGates]), the values of Single DocTypes, passwords, and what was deleted.
+// Core's own tables: naming series and autoincrement, numbers of them that came back, the gates of DocTypes (see DB.passGates), the values of Single DocTypes, passwords, and what was deleted.
 var (
 	counterTable  = bookkeeping("__counters", &store.Column{Name: "current", Type: store.TypeBigInt, NotNull: true, Default: "0"}, "name")
 	numberTable   = allKey(bookkeeping("__numbers", &store.Column{Name: "number", Type: store.TypeBigInt, NotNull: true}, "series"))

@@ -260,11 +260,16 @@ func (db *DB) adoptRows(ctx context.Context, d *Doc) error {
 
 // delete removes a document with its rows, inside a transaction.
 func (db *DB) delete(ctx context.Context, m *meta, name string) error {
+	a := db.accessTo(m)
+	if a.ever(mayDelete) { // others are not to keep anybody waiting
+		if err := db.shutGate(ctx, m); err != nil {
+			return err
+		}
+	}
 	d, err := db.load(ctx, m, name, store.UpdateLock)
 	if err != nil {
 		return err
 	}
-	a := db.accessTo(m)
 	if err := a.checkDoc(mayDelete, d); err != nil {
 		return err
 	}

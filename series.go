@@ -61,6 +61,7 @@ type takenNumbers struct {
 	count   int      // of all numbers, also of those from the counter's row
 	locked  []string // series whose counter's row the transaction has: to reserve numbers aside would wait for itself
 	deleted []deletedNumber
+	gates   []string // DocTypes whose gates the transaction has passed
 	// careful has the names that numbers make looked up: one of them was there already.
 	careful bool
 }

@@ -75,7 +75,7 @@ func (db *DB) try(ctx context.Context, taken *takenNumbers, f func(db *DB) error
 	if err != nil {
 		return err
 	}
-	taken.count, taken.locked, taken.deleted = 0, nil, nil
+	*taken = takenNumbers{careful: taken.careful}
 	rolledBack := true
 	defer func() {
 		tx.Rollback()
