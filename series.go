@@ -411,7 +411,7 @@ func (a *App) aside(ctx context.Context, tenant string, f func(ctx context.Conte
 		return tx.Commit()
 	}
 	err := try()
-	for n := 1; n < maxTries && errors.Is(err, store.ErrDeadlock); n++ {
+	for n := 0; n < maxTries && errors.Is(err, store.ErrDeadlock) && pause(ctx, n); n++ {
 		err = try()
 	}
 	if ctx.Err() != nil && err != nil {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math/rand/v2"
 	"sync/atomic"
+	"time"
 
 	"github.com/frappems/frappems/store"
 )
@@ -59,8 +61,9 @@ func (db *DB) Tx(ctx context.Context, f func(db *DB) error) error {
 	defer db.inTx.Store(false)
 	taken := &takenNumbers{}
 	var err error
-	for range maxTries {
-		if err = db.try(ctx, taken, f); !errors.Is(err, store.ErrDeadlock) && !taken.again(err) || ctx.Err() != nil {
+	for n := range maxTries {
+		err = db.try(ctx, taken, f)
+		if !errors.Is(err, store.ErrDeadlock) && !taken.again(err) || !pause(ctx, n) {
 			return err
 		}
 	}
@@ -68,7 +71,19 @@ func (db *DB) Tx(ctx context.Context, f func(db *DB) error) error {
 }
 
 // maxTries is how often a transaction is begun that the store breaks a deadlock with.
-const maxTries = 4
+const maxTries = 8
+
+// pause lets others go first, before the next try: for a time that is a matter of chance, and longer with each try. It is false
+// where ctx has ended.
+func pause(ctx context.Context, try int) bool {
+	timer := time.NewTimer(rand.N(time.Millisecond << try))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return ctx.Err() == nil
+}
 
 func (db *DB) try(ctx context.Context, taken *takenNumbers, f func(db *DB) error) error {
 	tx, err := db.app.store.Begin(ctx)
