@@ -175,7 +175,7 @@ func (r *reservation) demand(now time.Time) int {
 // reserve takes numbers that came back, or else a new block. It goes on when those who wait for it give up.
 func (s *series) reserve(ctx context.Context, r *reservation) {
 	s.mu.Lock()
-	count := r.demand(time.Now())
+	count := r.demand(s.app.config.Now())
 	if s.stopped {
 		count = max(r.waiting, 1)
 	}

@@ -1,9 +1,118 @@
 package mariadb
 
 import (
+	"database/sql"
+	"errors"
+	"log/slog"
+	"strings"
 	"testing"
 
+	"github.com/frappems/frappems"
 	"github.com/frappems/frappems/frappemstest"
+	"github.com/go-sql-driver/mysql"
 )
 
 func TestRaces(t *testing.T) { frappemstest.TestRaces(t, openTemp) }
+
+// linkedApp is a service with a Customer and Orders that link to Customers.
+func linkedApp(t *testing.T) *frappems.App {
+	t.Helper()
+	kept := openTemp(t)
+	t.Cleanup(func() { kept.Close() })
+	app, err := frappems.New(frappems.Config{Store: kept, Logger: slog.New(slog.DiscardHandler), Types: []*frappems.DocType{
+		{Name: "Customer", Autoname: "prompt"},
+		{Name: "Order", Autoname: "O-.#####", Fields: []frappems.Field{{Fieldname: "customer", Fieldtype: "Link", Options: "Customer"}}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := app.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tenantDB(t, app).Insert(t.Context(), "Customer", map[string]any{"name": "Ada"}); err != nil {
+		t.Fatal(err)
+	}
+	return app
+}
+
+func tenantDB(t *testing.T, app *frappems.App) *frappems.DB {
+	t.Helper()
+	db, err := app.AsTenant(t.Context(), "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+// TestGate holds one of two transactions, of which one deletes a document and the other links to it, until the other waits for
+// it. Then the other has to see what the first has done.
+func TestGate(t *testing.T) {
+	config := mysql.NewConfig()
+	config.User, config.Net, config.Addr = "root", "tcp", server.Addr()
+	connector, err := mysql.NewConnector(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	watcher := sql.OpenDB(connector)
+	defer watcher.Close()
+	remove := func(db *frappems.DB) error { return db.Delete(t.Context(), "Customer", "Ada") }
+	link := func(db *frappems.DB) error {
+		_, err := db.Insert(t.Context(), "Order", map[string]any{"customer": "Ada"})
+		return err
+	}
+	for _, test := range []struct {
+		name          string
+		first, second func(db *frappems.DB) error
+		want          frappems.Code
+	}{{"delete then link", remove, link, frappems.LinkValidationError}, {"link then delete", link, remove, frappems.LinkExistsError}} {
+		t.Run(test.name, func(t *testing.T) {
+			app := linkedApp(t)
+			ended := make(chan error, 1)
+			err := tenantDB(t, app).Tx(t.Context(), func(db *frappems.DB) error {
+				if err := test.first(db); err != nil {
+					return err
+				}
+				other := tenantDB(t, app)
+				go func() { ended <- test.second(other) }()
+				for waiting := 0; waiting == 0; {
+					if err := watcher.QueryRow("SELECT COUNT(*) + SLEEP(0.01) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'").Scan(&waiting); err != nil {
+						return err
+					}
+					if len(ended) > 0 {
+						return errors.New("the second did not wait for the first")
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			if err := <-ended; !errors.Is(err, test.want) {
+				t.Errorf("the second: %v, want %s", err, test.want)
+			}
+		})
+	}
+}
+
+// TestGateIsMadeOnce: the row of a gate is made when it is needed, by transactions that do not wait for those who need it.
+func TestGateIsMadeOnce(t *testing.T) {
+	app := linkedApp(t)
+	var ended []chan error
+	for range 24 {
+		end := make(chan error, 1)
+		ended = append(ended, end)
+		db := tenantDB(t, app)
+		go func() {
+			_, err := db.Insert(t.Context(), "Order", map[string]any{"customer": "Ada"})
+			end <- err
+		}()
+	}
+	for _, end := range ended {
+		if err := <-end; err != nil {
+			t.Error(err)
+		}
+	}
+	if err := tenantDB(t, app).Delete(t.Context(), "Customer", "Ada"); !errors.Is(err, frappems.LinkExistsError) || !strings.Contains(err.Error(), "O-0") {
+		t.Errorf("the deletion of what is linked to: %v", err)
+	}
+}
