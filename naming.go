@@ -33,7 +33,6 @@ func (n *names) setName(d *Doc) error {
 		if found, err := n.db.values(n.ctx, d.meta, d.Name(), "name"); err != nil || found == nil {
 			return err
 		}
-		n.db.app.series.skip(n.db.taken)
 	}
 }
 

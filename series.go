@@ -247,14 +247,6 @@ func (t *takenNumbers) again(err error) bool {
 	return repeat
 }
 
-// skip makes the number that was taken last one that nobody gets again: it is a name already.
-func (s *series) skip(taken *takenNumbers) {
-	if last := len(taken.numbers) - 1; last >= 0 {
-		s.settle(&takenNumbers{numbers: taken.numbers[last:]}, false)
-		taken.numbers = taken.numbers[:last]
-	}
-}
-
 // forgetAll is forget for each document that a transaction has deleted. What fails leaves a gap.
 func (s *series) forgetAll(ctx context.Context, tenant string, deleted []deletedNumber) {
 	for _, d := range deleted {
