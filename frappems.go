@@ -29,6 +29,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/frappems/frappems/internal/series"
 	"github.com/frappems/frappems/store"
 )
 
@@ -110,8 +111,6 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-func orDefault[T comparable](value, fallback T) T { return cmp.Or(value, fallback) }
-
 // validate refuses what no App can work with.
 func (c Config) validate() error {
 	switch {
@@ -152,7 +151,7 @@ type App struct {
 	registry  *registry
 	store     store.Store
 	writers   store.ConcurrentWriters // the store, or nil where it has one writer
-	series    *series
+	series    *series.Pool
 	log       *slog.Logger
 	guest     *User
 	origins   *http.CrossOriginProtection
@@ -204,7 +203,7 @@ func New(config Config) (*App, error) {
 		router:   router{mux: http.NewServeMux(), resources: map[*meta]*resource{}, bases: map[string]*resource{}},
 	}
 	a.writers, _ = c.Store.(store.ConcurrentWriters)
-	a.series = &series{app: a, open: map[seriesKey]*reservation{}}
+	a.series = series.New(&series.Rows{Reader: c.Store, Counters: counterTable, Numbers: numberTable, Aside: a.aside, Log: c.Logger}, c.Now)
 	return a, nil
 }
 
@@ -308,7 +307,7 @@ func (a *App) Shutdown(ctx context.Context) error {
 		a.inFlight.Wait()
 		close(done)
 	}()
-	defer a.series.close(ctx)
+	defer a.series.Close(ctx)
 	select {
 	case <-done:
 		return nil

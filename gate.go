@@ -53,9 +53,9 @@ func (db *DB) lockGates(ctx context.Context, lock store.Lock, doctypes []string)
 
 // makeGates makes rows that others see before the transaction of db is committed.
 func (db *DB) makeGates(ctx context.Context, doctypes []string) error {
-	return db.app.aside(ctx, db.tenant, func(ctx context.Context, db *DB) error {
+	return db.app.aside(ctx, func(ctx context.Context, tx store.Tx) error {
 		for _, doctype := range doctypes {
-			_, err := db.tx.Write(ctx, store.Mutation{Kind: store.InsertRows, Tenant: db.tenant, Table: gateTable,
+			_, err := tx.Write(ctx, store.Mutation{Kind: store.InsertRows, Tenant: db.tenant, Table: gateTable,
 				Columns: gateTable.Columns, Rows: [][]any{{doctype}}})
 			if err != nil && !errors.Is(err, store.ErrDuplicateKey) {
 				return err

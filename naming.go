@@ -177,7 +177,7 @@ func (n *names) next(d *Doc, series string) (int64, error) {
 		n.db.taken.locked = append(n.db.taken.locked, series)
 		return n.db.tx.Next(n.ctx, store.Counter{Tenant: n.db.tenant, Table: counterTable, Name: series}, 1)
 	}
-	return n.db.app.series.take(n.ctx, n.db.taken, n.db.tenant, series)
+	return n.db.app.series.Take(n.ctx, &n.db.taken.Taken, n.db.tenant, series)
 }
 
 // strict says whether the numbers of a document are those of the counter's row, which the transaction keeps others from.
@@ -313,6 +313,7 @@ func (n *names) giveBack(d *Doc) error {
 		n.db.taken.deleted = append(n.db.taken.deleted, deletedNumber{prefix, number})
 		return nil
 	}
+	n.db.taken.locked = append(n.db.taken.locked, prefix)
 	current := counterTable.Column("current")
 	_, err := n.db.tx.Write(n.ctx, store.Mutation{Kind: store.UpdateRows, Tenant: n.db.tenant, Table: counterTable, Columns: []*store.Column{current},
 		Rows: [][]any{{strconv.FormatInt(number-1, 10)}},

@@ -309,8 +309,4 @@ var ShopResources = []string{"Region", "Customer", "Vault", "Item", "Order", "Ti
 func quotedName(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
 
 // OpenSeries is how many series the App has numbers of.
-func (a *App) OpenSeries() int {
-	a.series.mu.Lock()
-	defer a.series.mu.Unlock()
-	return len(a.series.open)
-}
+func (a *App) OpenSeries() int { return a.series.Len() }

@@ -94,7 +94,7 @@ func (db *DB) try(ctx context.Context, taken *takenNumbers, f func(db *DB) error
 	rolledBack := true
 	defer func() {
 		tx.Rollback()
-		db.app.series.settle(taken, rolledBack)
+		db.app.series.Settle(&taken.Taken, rolledBack)
 	}()
 	inside := *db
 	inside.tx, inside.inTx, inside.taken = tx, new(atomic.Bool), taken
@@ -104,7 +104,7 @@ func (db *DB) try(ctx context.Context, taken *takenNumbers, f func(db *DB) error
 	err = tx.Commit()
 	rolledBack = errors.Is(err, store.ErrDeadlock) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 	if err == nil {
-		db.app.series.forgetAll(ctx, db.tenant, taken.deleted)
+		db.forgetNumbers(ctx, taken.deleted)
 	}
 	return err
 }
