@@ -9,10 +9,19 @@ import (
 
 	"github.com/frappems/frappems"
 	"github.com/frappems/frappems/frappemstest"
+	"github.com/frappems/frappems/store"
 	"github.com/go-sql-driver/mysql"
 )
 
-func TestRaces(t *testing.T) { frappemstest.TestRaces(t, openTemp) }
+func TestRaces(t *testing.T) {
+	frappemstest.TestRaces(t, func(t *testing.T) frappems.Store {
+		kept := openTemp(t)
+		if _, many := kept.(store.ConcurrentWriters); !many {
+			t.Fatal("core does not know that the store has many writers")
+		}
+		return kept
+	})
+}
 
 // linkedApp is a service with a Customer and Orders that link to Customers.
 func linkedApp(t *testing.T) *frappems.App {
