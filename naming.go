@@ -21,32 +21,19 @@ type names struct {
 	now time.Time
 }
 
-// setName names a new document by its DocType's autoname. A number that makes a name which is there already is skipped, once
-// that has happened.
+// setName names a new document by its DocType's autoname.
 func (n *names) setName(d *Doc) error {
-	given := d.values[slotName]
-	for {
-		before := n.db.taken.count
-		if err := n.choose(d, given); err != nil || !n.db.taken.careful || n.db.taken.count == before {
-			return err
-		}
-		if found, err := n.db.values(n.ctx, d.meta, d.Name(), "name"); err != nil || found == nil {
-			return err
-		}
-	}
-}
-
-// choose names a document; given is the name that it came with.
-func (n *names) choose(d *Doc, given any) error {
 	autoname := d.meta.Autoname
 	rule := strings.ToLower(autoname)
+	given := d.values[slotName]
 	d.values[slotName] = nil
 	name, err := "", error(nil)
 	switch amended := toText(d.Get("amended_from")); {
 	case rule == "autoincrement" && !bool(d.meta.IsSingle):
-		number, err := n.next(d, autoincrementCounter(d.meta))
-		d.values[slotName] = number
-		return err
+		return n.unused(d, func() (err error) {
+			d.values[slotName], err = n.next(d, autoincrementCounter(d.meta))
+			return err
+		})
 	case amended != "":
 		name, err = n.amendedName(d, amended)
 	case bool(d.meta.IsSingle):
@@ -61,7 +48,11 @@ func (n *names) choose(d *Doc, given any) error {
 			err = Errorf(NameError, "The name must be a text, %s is none", quoteShort(name))
 		}
 	default:
-		name, err = n.byRule(d, autoname, rule)
+		err = n.unused(d, func() error {
+			name, err = n.byRule(d, autoname, rule)
+			d.values[slotName] = name
+			return err
+		})
 	}
 	if err != nil {
 		return err
@@ -69,6 +60,19 @@ func (n *names) choose(d *Doc, given any) error {
 	name, err = checkDocumentName(d.meta, name)
 	d.values[slotName] = name
 	return err
+}
+
+// unused names a document. A number that makes a name which is there already is skipped, once that has happened.
+func (n *names) unused(d *Doc, name func() error) error {
+	for {
+		before := n.db.taken.count
+		if err := name(); err != nil || !n.db.taken.careful || n.db.taken.count == before {
+			return err
+		}
+		if found, err := n.db.values(n.ctx, d.meta, d.Name(), "name"); err != nil || found == nil {
+			return err
+		}
+	}
 }
 
 func (n *names) byRule(d *Doc, autoname, rule string) (string, error) {
