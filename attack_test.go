@@ -236,6 +236,7 @@ func TestAttackForeignNames(t *testing.T) {
 			}
 			delete(got.header, "X-Request-Id")
 			delete(got.header, "X-Frappe-Request-Id")
+			delete(got.header, "Etag") // when it was made
 			got.body = stamps.ReplaceAllString(strings.ReplaceAll(got.body, name, "NAME"), "now")
 			answers = append(answers, fmt.Sprint(got.status, got.header, got.body))
 		}

@@ -216,12 +216,6 @@ func sortRows(rows []*Doc) {
 	})
 }
 
-// loadBefore reads what is stored of a document that is about to be saved, and keeps others from changing it.
-func (db *DB) loadBefore(ctx context.Context, d *Doc) (err error) {
-	d.before, err = db.load(ctx, d.meta, d.Name(), store.UpdateLock)
-	return err
-}
-
 // loadSingle reads the document of a Single DocType: its values are rows of a table of names and texts. One that was
 // never saved has its defaults.
 func (db *DB) loadSingle(ctx context.Context, m *meta) (*Doc, error) {

@@ -25,6 +25,7 @@ type DocType struct {
 	IsSingle      flag      `json:"issingle"`    // one document of the same name
 	IsVirtual     flag      `json:"is_virtual"`  // without a table: answered with 404
 	IsSubmittable flag      `json:"is_submittable"`
+	AllowRename   flag      `json:"allow_rename"`
 	TitleField    string    `json:"title_field"`
 	SearchFields  string    `json:"search_fields"` // by commas: what a user who may only select may read
 	SortField     string    `json:"sort_field"`    // of lists without order_by; "" is modified

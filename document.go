@@ -20,6 +20,9 @@ type Doc struct {
 	isNew  bool
 	sent   map[string]any // of a new document: __newname
 	before *Doc           // what the store had before the save that is going on
+	// written says of a new document that the store has it by now, taken of a row that it belongs to its document.
+	written, taken bool
+	renaming       *Renaming
 }
 
 func newDoc(m *meta) *Doc {
@@ -217,6 +220,27 @@ func (d *Doc) clone() *Doc {
 	return &c
 }
 
+// snapshot notes what the document holds, and returns what puts it back.
+func (d *Doc) snapshot() (restore func()) {
+	was := *d
+	values, rows, restores := slices.Clone(d.values), make([][]*Doc, len(d.rows)), []func(){}
+	for i := range d.rows {
+		rows[i] = slices.Clone(d.rows[i])
+	}
+	d.children(func(row *Doc) error {
+		restores = append(restores, row.snapshot())
+		return nil
+	})
+	return func() {
+		*d = was
+		copy(d.values, values)
+		copy(d.rows, rows)
+		for _, restore := range restores {
+			restore()
+		}
+	}
+}
+
 // children calls f for every row of every table.
 func (d *Doc) children(f func(row *Doc) error) error {
 	for _, rows := range d.rows {
@@ -229,11 +253,11 @@ func (d *Doc) children(f func(row *Doc) error) error {
 	return nil
 }
 
-// setRows takes rows into a table field of the document: their place, their parent, the kind of the parent.
+// setRows takes rows into a table field of the document: their place, their parent, the kind of the parent, its docstatus.
 func (d *Doc) setRows() {
 	for i, t := range d.meta.tables {
 		for n, row := range d.rows[i] {
-			row.values[slotIdx] = int64(n + 1)
+			row.values[slotIdx], row.values[slotDocstatus] = int64(n+1), d.values[slotDocstatus]
 			row.set("parent", d.Name())
 			row.set("parentfield", t.field.Fieldname)
 			row.set("parenttype", d.meta.Name)

@@ -170,17 +170,21 @@ type piece struct {
 	json      []byte
 }
 
-// appendDocument reads a document and writes it as appendDoc does, without making a Doc of it.
-func (db *DB) appendDocument(ctx context.Context, out []byte, m *meta, name string, levels func(level int) bool) ([]byte, error) {
+// appendDocument reads a document and writes it as appendDoc does, without making a Doc of it. It also says when the document was
+// modified.
+func (db *DB) appendDocument(ctx context.Context, out []byte, m *meta, name string, levels func(level int) bool) (
+	json []byte, modified string, err error) {
 	pieces := make([]piece, 0, 8)
 	buffer := make([]byte, 0, cap(out))
-	err := db.readDocument(ctx, m, name, func(part int, row [][]byte) error {
+	err = db.readDocument(ctx, m, name, func(part int, row [][]byte) error {
 		at, of := m.layout.at[part], m
 		p := piece{part: part}
 		if part > 0 {
 			of = m.tables[part-1].child
 			p.idx, _ = strconv.Atoi(string(row[at[slotIdx]]))
 			p.name = string(row[at[slotName]])
+		} else {
+			modified = string(row[at[slotModified]])
 		}
 		start := len(buffer)
 		buffer = of.appendRow(buffer, row, at, levels)
@@ -212,7 +216,7 @@ func (db *DB) appendDocument(ctx context.Context, out []byte, m *meta, name stri
 			out = append(out, ']')
 		}
 	}
-	return append(out, '}'), err
+	return append(out, '}'), modified, err
 }
 
 // appendRow writes the values of a row, which has them at the places given by slot, without the brace at the end.

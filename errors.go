@@ -38,6 +38,7 @@ const (
 	MethodNotAllowedError        Code = "MethodNotAllowed"     // 405
 	DuplicateEntryError          Code = "DuplicateEntryError"  // 409
 	NameError                    Code = "NameError"            // 409
+	PreconditionFailedError      Code = "PreconditionFailed"   // 412
 	RequestTooLargeError         Code = "RequestTooLargeError" // 413
 	UnsupportedMediaTypeError    Code = "UnsupportedMediaType" // 415
 	InternalError                Code = "InternalError"        // 500
@@ -60,6 +61,8 @@ func (c Code) Status() int {
 		return http.StatusMethodNotAllowed
 	case DuplicateEntryError, NameError:
 		return http.StatusConflict
+	case PreconditionFailedError:
+		return http.StatusPreconditionFailed
 	case RequestTooLargeError:
 		return http.StatusRequestEntityTooLarge
 	case UnsupportedMediaTypeError:

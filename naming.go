@@ -21,10 +21,12 @@ type names struct {
 	now time.Time
 }
 
-// setName names a new document by its DocType's autoname.
+// setName names a new document by its DocType's autoname, unless a hook does.
 func (n *names) setName(d *Doc) error {
-	autoname := d.meta.Autoname
-	rule := strings.ToLower(autoname)
+	if err := n.db.fire(n.ctx, BeforeNaming, d); err != nil {
+		return err
+	}
+	rule := strings.ToLower(d.meta.Autoname)
 	given := d.values[slotName]
 	d.values[slotName] = nil
 	name, err := "", error(nil)
@@ -43,16 +45,12 @@ func (n *names) setName(d *Doc) error {
 			given = newname
 		}
 		if name = toText(given); isEmpty(given) {
-			err = Errorf(ValidationError, "Please set the document name")
+			name, err = n.byHook(d, rule)
 		} else if _, isText := given.(string); !isText {
 			err = Errorf(NameError, "The name must be a text, %s is none", quoteShort(name))
 		}
 	default:
-		err = n.unused(d, func() error {
-			name, err = n.byRule(d, autoname, rule)
-			d.values[slotName] = name
-			return err
-		})
+		name, err = n.byHook(d, rule)
 	}
 	if err != nil {
 		return err
@@ -75,8 +73,22 @@ func (n *names) unused(d *Doc, name func() error) error {
 	}
 }
 
+// byHook lets hooks of autoname set the name, and names by the rule where they do not.
+func (n *names) byHook(d *Doc, rule string) (string, error) {
+	if err := n.db.fire(n.ctx, Autoname, d); err != nil || d.Name() != "" {
+		return d.Name(), err
+	}
+	err := n.unused(d, func() (err error) {
+		d.values[slotName], err = n.byRule(d, d.meta.Autoname, rule)
+		return err
+	})
+	return d.Name(), err
+}
+
 func (n *names) byRule(d *Doc, autoname, rule string) (string, error) {
 	switch {
+	case strings.HasPrefix(rule, "prompt"):
+		return "", Errorf(ValidationError, "Please set the document name")
 	case strings.HasPrefix(rule, "field:"):
 		field := strings.TrimSpace(autoname[len("field:"):])
 		name := strings.TrimSpace(toText(d.Get(field)))
@@ -177,9 +189,13 @@ func (n *names) number(d *Doc, prefix string, digits int) (string, error) {
 
 func (n *names) next(d *Doc, series string) (int64, error) {
 	n.db.taken.count++
-	if n.strict(d) || slices.Contains(n.db.taken.locked, series) {
-		n.db.taken.locked = append(n.db.taken.locked, series)
-		return n.db.tx.Next(n.ctx, store.Counter{Tenant: n.db.tenant, Table: counterTable, Name: series}, 1)
+	locked := func(t takenNumber) bool { return t.series == series }
+	if n.strict(d) || slices.ContainsFunc(n.db.taken.strict, locked) {
+		number, err := n.db.tx.Next(n.ctx, store.Counter{Tenant: n.db.tenant, Table: counterTable, Name: series}, 1)
+		if err == nil {
+			n.db.taken.strict = append(n.db.taken.strict, takenNumber{series, number})
+		}
+		return number, err
 	}
 	return n.db.app.series.Take(n.ctx, &n.db.taken.Taken, n.db.tenant, series)
 }
@@ -260,9 +276,12 @@ func (n *names) byFormat(d *Doc, format string) (string, error) {
 // amendedName is the name of the document that is amended with a number behind it, which grows with each amendment.
 func (n *names) amendedName(d *Doc, amended string) (string, error) {
 	number, prefix := int64(1), amended
-	before, err := n.db.values(n.ctx, d.meta, amended, "amended_from")
+	before, err := n.db.values(n.ctx, d.meta, amended, "amended_from", "docstatus")
 	if err != nil {
 		return "", err
+	}
+	if before != nil && before[1] != "2" {
+		return "", Errorf(ValidationError, "%s %s cannot be amended because it is not cancelled", escapeHTML(d.meta.Name), bold(amended))
 	}
 	if before != nil && before[0] != "" {
 		if cut := strings.LastIndexByte(amended, '-'); cut > 0 {
@@ -310,20 +329,25 @@ func (n *names) giveBack(d *Doc) error {
 		return nil // the number is not at the end, or it has outgrown its digits
 	}
 	prefix, number := name[:cut], toInt(name[cut:])
-	if number < 1 {
-		return nil
-	}
 	if !n.strict(d) {
-		n.db.taken.deleted = append(n.db.taken.deleted, deletedNumber{prefix, number})
+		n.db.taken.deleted = append(n.db.taken.deleted, takenNumber{prefix, number})
 		return nil
 	}
-	n.db.taken.locked = append(n.db.taken.locked, prefix)
+	n.db.taken.strict = append(n.db.taken.strict, takenNumber{series: prefix})
+	return n.db.lowerCounter(n.ctx, n.db.tx, takenNumber{prefix, number})
+}
+
+// lowerCounter takes a number off the counter's row, if it is the last one.
+func (db *DB) lowerCounter(ctx context.Context, tx store.Tx, t takenNumber) error {
+	if t.number < 1 {
+		return nil
+	}
 	current := counterTable.Column("current")
-	_, err := n.db.tx.Write(n.ctx, store.Mutation{Kind: store.UpdateRows, Tenant: n.db.tenant, Table: counterTable, Columns: []*store.Column{current},
-		Rows: [][]any{{strconv.FormatInt(number-1, 10)}},
+	_, err := tx.Write(ctx, store.Mutation{Kind: store.UpdateRows, Tenant: db.tenant, Table: counterTable, Columns: []*store.Column{current},
+		Rows: [][]any{{strconv.FormatInt(t.number-1, 10)}},
 		Where: store.Cond{Op: store.OpAnd, Conds: []store.Cond{
-			compare(store.OpEqual, store.Expr{Column: counterTable.Column("name")}, prefix),
-			compare(store.OpEqual, store.Expr{Column: current}, strconv.FormatInt(number, 10)),
+			compare(store.OpEqual, store.Expr{Column: counterTable.Column("name")}, t.series),
+			compare(store.OpEqual, store.Expr{Column: current}, strconv.FormatInt(t.number, 10)),
 		}}})
 	return err
 }

@@ -310,3 +310,19 @@ func quotedName(name string) string { return "`" + strings.ReplaceAll(name, "`",
 
 // OpenSeries is how many series the App has numbers of.
 func (a *App) OpenSeries() int { return a.series.Len() }
+
+// StoredPassword reads the value of a Password field.
+func StoredPassword(ctx context.Context, db *DB, doctype, name, field string) (string, error) {
+	rows, err := db.texts(ctx, &store.Query{Tenant: db.tenant, From: passwordTable, Columns: []store.Expr{{Column: passwordTable.Column("password")}},
+		Where: store.Cond{Op: store.OpAnd, Conds: []store.Cond{
+			compare(store.OpEqual, store.Expr{Column: passwordTable.Columns[0]}, doctype),
+			compare(store.OpEqual, store.Expr{Column: passwordTable.Columns[1]}, name),
+			compare(store.OpEqual, store.Expr{Column: passwordTable.Columns[2]}, field)}}})
+	if err != nil || len(rows) != 1 {
+		return "", fmt.Errorf("%d passwords are stored (%v)", len(rows), err)
+	}
+	return unseal(db.app.config.EncryptionKey, rows[0][0], db.tenant+"/"+doctype+"/"+name+"/"+field)
+}
+
+// ForgetKey gives a service another EncryptionKey, as if it had been started anew without one.
+func ForgetKey(db *DB) { db.app.config.EncryptionKey = []byte(strings.Repeat("?", 32)) }

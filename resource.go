@@ -38,10 +38,7 @@ func (a *App) serveResource(w http.ResponseWriter, r *http.Request, res *resourc
 	case verb == "create":
 		return a.serveCreate(w, r, db, m)
 	case verb == "delete":
-		if err := db.Delete(r.Context(), m.Name, name); err != nil {
-			return err
-		}
-		return sendJSON(w, http.StatusAccepted, []byte(`{"data":"ok"}`))
+		return a.serveDelete(w, r, db, m, name)
 	case r.Method == http.MethodPost:
 		return Errorf(ValidationError, "POST on a document runs one of its methods, and run_method does not name any")
 	}
@@ -63,6 +60,7 @@ func (db *DB) sendDoc(w http.ResponseWriter, d *Doc) error {
 	if !d.isNew && !a.allows(mayRead, toText(d.values[slotOwner])) {
 		levels = func(int) bool { return false }
 	}
+	w.Header().Set("ETag", d.tag())
 	out := d.appendDoc([]byte(`{"data":`), levels)
 	return sendJSON(w, http.StatusOK, append(out, '}'))
 }
@@ -79,9 +77,15 @@ func (a *App) serveGet(w http.ResponseWriter, r *http.Request, db *DB, m *meta, 
 		}
 		return db.sendDoc(w, d)
 	}
-	out, err := db.appendDocument(r.Context(), append(make([]byte, 0, 4096), `{"data":`...), m, name, access.readsLevel)
+	out, modified, err := db.appendDocument(r.Context(), append(make([]byte, 0, 4096), `{"data":`...), m, name, access.readsLevel)
 	if err != nil {
 		return err
+	}
+	tag := versionTag(modified)
+	w.Header().Set("ETag", tag)
+	if matchesTag(r.Header.Get("If-None-Match"), tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
 	}
 	return sendJSON(w, http.StatusOK, append(out, '}'))
 }
@@ -98,28 +102,43 @@ func (a *App) serveCreate(w http.ResponseWriter, r *http.Request, db *DB, m *met
 	return db.sendDoc(w, d)
 }
 
+func (a *App) serveDelete(w http.ResponseWriter, r *http.Request, db *DB, m *meta, name string) error {
+	err := db.Tx(r.Context(), func(db *DB) error {
+		if r.Header.Get("If-Match") != "" {
+			d, err := db.load(r.Context(), m, name, store.UpdateLock)
+			if err != nil {
+				return err
+			}
+			if err := db.checkMatch(r, d, mayDelete); err != nil {
+				return err
+			}
+		}
+		return db.delete(r.Context(), m, name)
+	})
+	if err != nil {
+		return err
+	}
+	return sendJSON(w, http.StatusAccepted, []byte(`{"data":"ok"}`))
+}
+
 func (a *App) serveUpdate(w http.ResponseWriter, r *http.Request, db *DB, m *meta, name string) error {
 	values, err := db.readValues(r, m)
 	if err != nil {
 		return err
 	}
-	var d *Doc
-	err = db.Tx(r.Context(), func(db *DB) error {
-		before, err := db.load(r.Context(), m, name, store.UpdateLock)
-		if err != nil {
+	d, err := db.change(r.Context(), m, name, func(db *DB, d *Doc) error {
+		if err := db.checkMatch(r, d.before, mayWrite); err != nil {
 			return err
 		}
-		d = before.clone()
-		d.before = before
 		if err := d.assignAll(values); err != nil {
 			return err
 		}
 		// A name in the body is the document that Frappe would save, with the rights of the one in the path.
-		if other := d.Name(); other != before.Name() {
+		if other := d.Name(); other != d.before.Name() {
 			return notFound(m, other)
 		}
-		d.values[slotName] = before.values[slotName]
-		return db.save(r.Context(), d)
+		d.values[slotName] = d.before.values[slotName]
+		return nil
 	})
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package frappems
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/frappems/frappems/store"
 )
@@ -19,11 +20,12 @@ func (db *DB) insert(ctx context.Context, d *Doc) error {
 	if !a.ever(mayCreate) {
 		return a.denied(mayCreate, "")
 	}
-	now := db.app.now()
-	if err := db.setDefaults(ctx, d); err != nil {
+	n := &names{ctx: ctx, db: db, now: db.app.now()}
+	d.fillEmpty(db.defaults(d.meta))
+	if err := n.takeRows(d); err != nil {
 		return err
 	}
-	db.stamp(d, now.Format(timestampLayout))
+	db.stamp(d, n.now)
 	if err := checkTransition(a, d, 0); err != nil {
 		return err
 	}
@@ -34,24 +36,85 @@ func (db *DB) insert(ctx context.Context, d *Doc) error {
 	if err := a.checkDoc(mayCreate, d); err != nil && a.restrictedBesidesName(d) {
 		return err
 	}
-	n := &names{ctx: ctx, db: db, now: now}
-	if err := n.setName(d); err != nil {
+	if err := n.nameNew(d); err != nil {
 		return err
 	}
-	if err := d.children(n.setName); err != nil {
-		return err
-	}
-	d.setRows()
 	if err := a.checkDoc(mayCreate, d); err != nil {
 		return err
 	}
 	db.resetLevels(a, d)
-	d.setTitle()
+	doing := &saving
+	if toInt(d.values[slotDocstatus]) == 1 {
+		doing = &submitting
+	}
+	if err := n.runBefore(d, doing.before); err != nil {
+		return err
+	}
 	if err := db.validate(d); err != nil {
 		return err
 	}
 	d.syncName()
-	return db.writeNew(ctx, d)
+	if err := db.writeNew(ctx, d); err != nil {
+		return err
+	}
+	d.wrote()
+	if err := db.fire(ctx, AfterInsert, d); err != nil {
+		return err
+	}
+	return db.fireAll(ctx, d, doing.after)
+}
+
+// nameNew names a new document and its rows.
+func (n *names) nameNew(d *Doc) error {
+	if err := n.db.fire(n.ctx, BeforeInsert, d); err != nil {
+		return err
+	}
+	if err := n.setName(d); err != nil {
+		return err
+	}
+	if err := n.takeRows(d); err != nil {
+		return err
+	}
+	return n.nameRows(d)
+}
+
+// nameRows names rows that have no name yet, when their document has one.
+func (n *names) nameRows(d *Doc) error {
+	err := d.children(func(row *Doc) error {
+		if row.Name() != "" {
+			return nil
+		}
+		return n.setName(row)
+	})
+	d.setRows()
+	return err
+}
+
+// runBefore runs the events before a document is written. What it is called and its docstatus, which have been checked, are
+// not for hooks to change; rows that they add are taken in like those of a client.
+func (n *names) runBefore(d *Doc, events []Event) error {
+	name, docstatus := d.values[slotName], d.values[slotDocstatus]
+	if err := n.db.fireAll(n.ctx, d, events); err != nil {
+		return err
+	}
+	d.values[slotName], d.values[slotDocstatus] = name, docstatus
+	if err := n.takeRows(d); err != nil {
+		return err
+	}
+	if err := n.nameRows(d); err != nil {
+		return err
+	}
+	d.setTitle()
+	return nil
+}
+
+// wrote notes that the store has a new document.
+func (d *Doc) wrote() {
+	d.written, d.before = true, nil
+	d.children(func(row *Doc) error {
+		row.written = true
+		return nil
+	})
 }
 
 // restrictedBesidesName says whether a document without a name yet breaks a User Permission by one of its links.
@@ -60,25 +123,20 @@ func (a *access) restrictedBesidesName(d *Doc) bool {
 	return msg != "" && !strings.HasPrefix(msg, "Not allowed for")
 }
 
-// stamp says who writes and when. Owner and creation are never the client's to set.
-func (db *DB) stamp(d *Doc, now string) {
-	visit := func(row *Doc) error {
-		row.values[slotModified], row.values[slotModifiedBy] = now, db.user.Name
-		if row.before != nil {
-			row.values[slotOwner], row.values[slotCreation] = row.before.values[slotOwner], row.before.values[slotCreation]
-		} else {
-			row.values[slotOwner], row.values[slotCreation] = db.user.Name, now
-		}
-		row.values[slotDocstatus] = d.values[slotDocstatus]
-		if at, has := row.meta.slotOf["tenant_id"]; has {
-			row.values[at] = db.tenant
-		}
-		return nil
+// stamp says who writes a document or row and when. Owner and creation are never the client's to set.
+func (db *DB) stamp(d *Doc, at time.Time) {
+	now := at.Format(timestampLayout)
+	d.values[slotModified], d.values[slotModifiedBy] = now, db.user.Name
+	if d.before != nil {
+		d.values[slotOwner], d.values[slotCreation] = d.before.values[slotOwner], d.before.values[slotCreation]
+	} else {
+		d.values[slotOwner], d.values[slotCreation] = db.user.Name, now
 	}
 	d.values[slotDocstatus] = toInt(d.values[slotDocstatus])
 	d.values[slotIdx] = toInt(d.values[slotIdx])
-	visit(d)
-	d.children(visit)
+	if at, has := d.meta.slotOf["tenant_id"]; has {
+		d.values[at] = db.tenant
+	}
 }
 
 // checkTransition says whether a document may go from one docstatus to its new one: draft, submitted, cancelled.
@@ -169,11 +227,18 @@ func (d *Doc) setTitle() {
 
 // syncName keeps the field that a document is named by equal to its name.
 func (d *Doc) syncName() {
-	if field, ok := strings.CutPrefix(d.meta.Autoname, "field:"); ok {
-		if at, has := d.meta.slotOf[strings.TrimSpace(field)]; has {
-			d.values[at] = d.values[slotName]
-		}
+	if at, ok := d.meta.namingField(); ok {
+		d.values[at] = d.values[slotName]
 	}
+}
+
+// namingField is the slot of the field that documents are named by, if there is one.
+func (m *meta) namingField() (slot int, ok bool) {
+	field, ok := strings.CutPrefix(m.Autoname, "field:")
+	if ok {
+		slot, ok = m.slotOf[strings.TrimSpace(field)]
+	}
+	return slot, ok
 }
 
 // save writes a document over d.before, in Frappe's order, inside a transaction.
@@ -189,73 +254,135 @@ func (db *DB) save(ctx context.Context, d *Doc) error {
 		return &Error{Code: TimestampMismatchError, Message: "Error: Document has been modified after you have opened it (" +
 			escapeHTML(d.meta.Name+" "+d.Name()+": "+was+", "+toText(d.values[slotModified])) + "). Please refresh to get the latest document."}
 	}
-	from, to := toInt(d.before.values[slotDocstatus]), toInt(d.values[slotDocstatus])
-	if err := checkTransition(a, d, from); err != nil && !bool(d.meta.IsSingle) {
+	doing, err := transition(a, d)
+	if err != nil {
 		return err
 	}
-	if err := db.adoptRows(ctx, d); err != nil {
+	n := &names{ctx: ctx, db: db, now: db.app.now()}
+	d.children(func(row *Doc) error {
+		row.taken = false
+		return nil
+	})
+	if err := n.takeRows(d); err != nil {
 		return err
 	}
-	db.stamp(d, db.app.now().Format(timestampLayout))
-	d.setRows()
+	db.stamp(d, n.now)
+	if err := n.nameRows(d); err != nil {
+		return err
+	}
 	db.resetLevels(a, d)
-	if to != 2 {
-		if err := db.checkLinks(ctx, d); err != nil {
-			return err
-		}
-		if err := a.checkDoc(mayWrite, d); err != nil {
-			return err
-		}
-		d.setTitle()
-		if err := db.validate(d); err != nil {
-			return err
-		}
-		d.syncName()
-		if err := d.checkConstants(); err != nil {
-			return err
-		}
-	} else if err := db.checkNotLinked(ctx, d, true); err != nil {
+	if doing == &cancelling {
+		err = d.checkAfterSubmit() // what before_cancel changes is not checked, as in Frappe
+	} else {
+		err = db.checkRights(ctx, a, d)
+	}
+	if err != nil {
 		return err
 	}
-	if from == 1 {
-		if err := d.checkAfterSubmit(); err != nil {
-			return err
-		}
+	if err := n.runBefore(d, doing.before); err != nil {
+		return err
 	}
-	return db.writeChanges(ctx, d)
+	if err := db.validateSaved(d, doing); err != nil {
+		return err
+	}
+	if err := db.writeChanges(ctx, d); err != nil {
+		return err
+	}
+	return db.fireAll(ctx, d, doing.after)
 }
 
-// adoptRows tells rows that were there from new ones. A row that names another document's is refused: it would be taken
-// away from it.
-func (db *DB) adoptRows(ctx context.Context, d *Doc) error {
-	n := &names{ctx: ctx, db: db, now: db.app.now()}
+// checkRights checks the links of a document that is saved, and then whether the user may have them there.
+func (db *DB) checkRights(ctx context.Context, a *access, d *Doc) error {
+	if err := db.checkLinks(ctx, d); err != nil {
+		return err
+	}
+	return a.checkDoc(mayWrite, d)
+}
+
+func (db *DB) validateSaved(d *Doc, doing *action) error {
+	if doing == &cancelling {
+		return nil
+	}
+	if err := db.validate(d); err != nil {
+		return err
+	}
+	d.syncName()
+	if err := d.checkConstants(); err != nil {
+		return err
+	}
+	if doing == &updatingSubmitted {
+		return d.checkAfterSubmit()
+	}
+	return nil
+}
+
+// transition says what a save does: by the docstatus before it and the one that was asked for.
+func transition(a *access, d *Doc) (*action, error) {
+	if d.meta.IsSingle {
+		return &saving, nil
+	}
+	from := toInt(d.before.values[slotDocstatus])
+	if err := checkTransition(a, d, from); err != nil {
+		return nil, err
+	}
+	switch to := toInt(d.values[slotDocstatus]); {
+	case to == 2:
+		return &cancelling, nil
+	case from == 1:
+		return &updatingSubmitted, nil
+	case to == 1:
+		return &submitting, nil
+	}
+	return &saving, nil
+}
+
+// takeRows takes rows that have come since the last time into the document: it tells those that the store has from new ones,
+// which get their defaults. A row that names another document's is refused: it would be taken away from it.
+func (n *names) takeRows(d *Doc) error {
 	for i, t := range d.meta.tables {
-		stored := map[string]*Doc{}
-		for _, row := range d.before.rows[i] {
-			stored[row.Name()] = row
-		}
+		var stored map[string]*Doc
+		var defaults []any
 		for at, row := range d.rows[i] {
-			name := row.Name()
-			row.before, row.isNew = stored[name], name == ""
-			delete(stored, name)
-			switch {
-			case row.before != nil:
-			case name != "":
-				return Errorf(ValidationError, "Row #%d of %s: there is no row %s in this document", at+1, bold(t.field.label()), bold(name))
-			default:
-				defaults := db.defaults(row.meta)
-				for s, v := range row.values {
-					if v == nil {
-						row.values[s] = defaults[s]
-					}
-				}
-				if err := n.setName(row); err != nil {
-					return err
-				}
+			if row.taken {
+				continue
 			}
+			if stored == nil {
+				stored = d.storedRows(i)
+			}
+			name := row.Name()
+			row.before = stored[name]
+			delete(stored, name)
+			if row.before == nil {
+				if name != "" && d.before != nil {
+					return Errorf(ValidationError, "Row #%d of %s: there is no row %s in this document", at+1, bold(t.field.label()), bold(name))
+				}
+				if defaults == nil {
+					defaults = n.db.defaults(t.child)
+				}
+				row.values[slotName] = nil
+				row.fillEmpty(defaults)
+			}
+			row.isNew, row.taken = row.before == nil, true
+			n.db.stamp(row, n.now)
 		}
 	}
 	return nil
+}
+
+// storedRows are the rows of a table before the save, by name, without those that the document has taken.
+func (d *Doc) storedRows(table int) map[string]*Doc {
+	stored := map[string]*Doc{}
+	if d.before != nil {
+		for _, row := range d.before.rows[table] {
+			stored[row.Name()] = row
+		}
+	}
+	for _, row := range d.rows[table] {
+		if row.taken && row.before != nil {
+			delete(stored, row.before.Name())
+		}
+	}
+	return stored
 }
 
 // delete removes a document with its rows, inside a transaction.
@@ -276,6 +403,9 @@ func (db *DB) delete(ctx context.Context, m *meta, name string) error {
 	if bool(m.IsSubmittable) && toInt(d.values[slotDocstatus]) == 1 {
 		return Errorf(ValidationError, "%s %s: Submitted Record cannot be deleted. You must cancel it first.", escapeHTML(m.Name), escapeHTML(name))
 	}
+	if err := db.fireAll(ctx, d, deleting.before); err != nil {
+		return err
+	}
 	if err := db.checkNotLinked(ctx, d, false); err != nil {
 		return err
 	}
@@ -283,22 +413,19 @@ func (db *DB) delete(ctx context.Context, m *meta, name string) error {
 	if err := n.giveBack(d); err != nil {
 		return err
 	}
-	return db.writeDeleted(ctx, d)
+	if err := db.writeDeleted(ctx, d); err != nil {
+		return err
+	}
+	return db.fireAll(ctx, d, deleting.after)
 }
 
-// setDefaults fills what the client left empty in a new document and its rows.
-func (db *DB) setDefaults(ctx context.Context, d *Doc) error {
-	fill := func(row *Doc) error {
-		defaults := db.defaults(row.meta)
-		for i, v := range row.values {
-			if v == nil {
-				row.values[i] = defaults[i]
-			}
+// fillEmpty fills what the client left empty.
+func (d *Doc) fillEmpty(defaults []any) {
+	for i, v := range d.values {
+		if v == nil {
+			d.values[i] = defaults[i]
 		}
-		return nil
 	}
-	fill(d)
-	return d.children(fill)
 }
 
 // defaults are the values of a new document: those of the DocType, and of a link the only document that User Permissions

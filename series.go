@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/frappems/frappems/internal/series"
@@ -13,16 +14,15 @@ import (
 // takenNumbers is what a transaction has taken from series, and what it wants to give back to them.
 type takenNumbers struct {
 	series.Taken
-	count   int      // of all numbers, also of those from the counter's row
-	locked  []string // series whose counter's row the transaction has: to reserve numbers aside would wait for itself
-	deleted []deletedNumber
-	gates   []string // DocTypes whose gates the transaction has passed
+	count   int           // of all numbers, also of those from the counter's row
+	strict  []takenNumber // from the counter's row, or none: the transaction has the row, and reserving aside would wait for itself
+	deleted []takenNumber // of documents that the transaction deletes
+	gates   []string      // DocTypes whose gates the transaction has passed
 	// careful has the names that numbers make looked up: one of them was there already.
 	careful bool
 }
 
-// deletedNumber is that of a document that the transaction deletes.
-type deletedNumber struct {
+type takenNumber struct {
 	series string
 	number int64
 }
@@ -35,8 +35,21 @@ func (t *takenNumbers) again(err error) bool {
 	return repeat
 }
 
+// untake gives back what a part of the transaction has taken since the transaction had taken before.
+func (db *DB) untake(ctx context.Context, before takenNumbers) error {
+	unused := db.taken.Taken[len(before.Taken):]
+	db.app.series.Settle(&unused, true)
+	for _, t := range slices.Backward(db.taken.strict[len(before.strict):]) {
+		if err := db.lowerCounter(ctx, db.tx.Tx, t); err != nil {
+			return err
+		}
+	}
+	db.taken.Taken, db.taken.deleted = before.Taken, before.deleted
+	return nil
+}
+
 // forgetNumbers gives back the numbers of documents that a transaction has deleted. What fails leaves a gap.
-func (db *DB) forgetNumbers(ctx context.Context, deleted []deletedNumber) {
+func (db *DB) forgetNumbers(ctx context.Context, deleted []takenNumber) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), asideTimeout)
 	defer cancel()
 	for _, d := range deleted {

@@ -262,6 +262,34 @@ func TestSeriesTaken(t *testing.T) {
 	s.send("manager@acme", "POST", docPath("Paper"), `{"title": "x"}`).want(t, 409, "DuplicateEntryError")
 }
 
+// TestSeriesParts: a part of a transaction that fails before it has written anything leaves no gap, where its error is passed over.
+func TestSeriesParts(t *testing.T) {
+	for kind, s := range map[string]*shop{"one writer": named(t, "P-.###"), "many writers": papers(t, "P-.###", newManyWriters()),
+		"gapless": papers(t, "P-.###", newManyWriters(), func(c *frappems.Config) { c.Gapless = []string{"Paper"} })} {
+		db, err := s.app.AsTenant(t.Context(), "acme")
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = db.Tx(t.Context(), func(db *frappems.DB) error {
+			for i, want := range []string{"P-001", "", "", "P-002", "", "P-003"} {
+				fields := map[string]any{}
+				if want == "" {
+					fields["day"] = "nonsense"
+				}
+				d, err := db.Insert(t.Context(), "Paper", fields)
+				if (err == nil) != (want != "") || err == nil && d.Name() != want {
+					t.Errorf("%s, document %d: %v, %v; want %q", kind, i, d, err, want)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+		s.paper(t, `{}`, "P-004")
+	}
+}
+
 // TestSeriesWaiting: who waits for a number gives up with its context, and others get theirs when it comes.
 func TestSeriesWaiting(t *testing.T) {
 	m := newManyWriters()

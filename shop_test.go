@@ -61,6 +61,12 @@ func newShop(t testing.TB, change ...func(*frappems.Config)) *shop {
 // newService is a shop of other DocTypes.
 func newService(t testing.TB, doctypes string, resources []string, change ...func(*frappems.Config)) *shop {
 	t.Helper()
+	return newHooked(t, doctypes, resources, func(*frappems.App) {}, change...)
+}
+
+// newHooked is a service with more registered than resources.
+func newHooked(t testing.TB, doctypes string, resources []string, register func(*frappems.App), change ...func(*frappems.Config)) *shop {
+	t.Helper()
 	tokens, err := frappems.NewTokens(strings.NewReader(shopTokens()))
 	if err != nil {
 		t.Fatal(err)
@@ -87,6 +93,7 @@ func newService(t testing.TB, doctypes string, resources []string, change ...fun
 	for _, doctype := range resources {
 		s.app.Resource(doctype)
 	}
+	register(s.app)
 	if err := s.app.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -36,7 +39,7 @@ type DB struct {
 	app    *App
 	user   *User
 	tenant string
-	tx     store.Tx     // nil outside a transaction
+	tx     *transaction // nil outside a transaction
 	inTx   *atomic.Bool // a transaction of it is open
 	taken  *takenNumbers
 }
@@ -48,24 +51,40 @@ func newDB(a *App, user *User, tenant string) *DB {
 // Tenant is the tenant whose documents these are.
 func (db *DB) Tenant() string { return db.tenant }
 
-// Tx runs f in a transaction, which is committed when f returns nil and rolled back otherwise. f works with the DB that it
-// is given; one that is in a transaction already joins it. When the store breaks a deadlock, f is run again, so it leaves
-// no trace outside its DB.
-func (db *DB) Tx(ctx context.Context, f func(db *DB) error) error {
-	if db.tx != nil {
-		return f(db)
+// transaction is one try of [DB.Tx], with what is to happen when it is over.
+type transaction struct {
+	store.Tx
+	writes int                         // statements that changed something
+	depth  int                         // of hooks that are running inside each other
+	undo   []func()                    // what puts documents in memory back
+	after  []func(ctx context.Context) // of AfterCommit
+	broken error                       // why it cannot be committed any more
+}
+
+// Write counts.
+func (t *transaction) Write(ctx context.Context, m ...store.Mutation) (int64, error) {
+	rows, err := t.Tx.Write(ctx, m...)
+	if rows > 0 {
+		t.writes++
 	}
-	if !db.inTx.CompareAndSwap(false, true) {
-		return ErrTxOpen
+	return rows, err
+}
+
+// part runs f as a part of the transaction. Where it fails, documents in memory are put back, and what it wanted to have done
+// after the commit is forgotten. Where it had written something, a hook that passes over its error cannot have half of a change
+// committed.
+func (t *transaction) part(f func() error) error {
+	writes, undo, after := t.writes, len(t.undo), len(t.after)
+	err := f()
+	if err == nil {
+		return nil
 	}
-	defer db.inTx.Store(false)
-	taken := &takenNumbers{}
-	var err error
-	for n := range maxTries {
-		err = db.try(ctx, taken, f)
-		if !errors.Is(err, store.ErrDeadlock) && !taken.again(err) || !pause(ctx, n) {
-			return err
-		}
+	for _, restore := range slices.Backward(t.undo[undo:]) {
+		restore()
+	}
+	t.undo, t.after = t.undo[:undo], t.after[:after]
+	if t.writes > writes {
+		t.broken = err
 	}
 	return err
 }
@@ -85,10 +104,48 @@ func pause(ctx context.Context, try int) bool {
 	return ctx.Err() == nil
 }
 
-func (db *DB) try(ctx context.Context, taken *takenNumbers, f func(db *DB) error) error {
+// InTx says whether a transaction is open: of this DB, or begun on it.
+func (db *DB) InTx() bool { return db.tx != nil || db.inTx.Load() }
+
+// Tx runs f in a transaction, which is committed when f returns nil and rolled back otherwise. f works with the DB that it
+// is given; one that is in a transaction already joins it. A part that joined and failed after it had written something takes
+// the whole with it, even if its error is passed over. When the store breaks a deadlock, f is run again, so it leaves no trace
+// outside its DB; documents that it saved are as they were before.
+func (db *DB) Tx(ctx context.Context, f func(db *DB) error) error {
+	if db.tx != nil {
+		taken, writes := *db.taken, db.tx.writes
+		err := db.tx.part(func() error { return f(db) })
+		if err != nil && db.tx.writes == writes && db.tx.broken == nil {
+			db.tx.broken = db.untake(ctx, taken)
+		}
+		return err
+	}
+	if !db.inTx.CompareAndSwap(false, true) {
+		return ErrTxOpen
+	}
+	after, err := db.tries(ctx, f)
+	for _, f := range after {
+		db.runAfterCommit(ctx, f)
+	}
+	return err
+}
+
+func (db *DB) tries(ctx context.Context, f func(db *DB) error) (after []func(ctx context.Context), err error) {
+	defer db.inTx.Store(false)
+	taken := &takenNumbers{}
+	for n := range maxTries {
+		after, err = db.try(ctx, taken, f)
+		if !errors.Is(err, store.ErrDeadlock) && !taken.again(err) || !pause(ctx, n) {
+			break
+		}
+	}
+	return after, err
+}
+
+func (db *DB) try(ctx context.Context, taken *takenNumbers, f func(db *DB) error) (after []func(ctx context.Context), err error) {
 	tx, err := db.app.store.Begin(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	*taken = takenNumbers{careful: taken.careful}
 	rolledBack := true
@@ -97,16 +154,51 @@ func (db *DB) try(ctx context.Context, taken *takenNumbers, f func(db *DB) error
 		db.app.series.Settle(&taken.Taken, rolledBack)
 	}()
 	inside := *db
-	inside.tx, inside.inTx, inside.taken = tx, new(atomic.Bool), taken
-	if err := f(&inside); err != nil {
+	t := &transaction{Tx: tx}
+	inside.tx, inside.inTx, inside.taken = t, new(atomic.Bool), taken
+	err = t.part(func() error {
+		if err := f(&inside); err != nil {
+			return err
+		}
+		if t.broken != nil {
+			return t.broken
+		}
+		err := t.Commit()
+		rolledBack = errors.Is(err, store.ErrDeadlock) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 		return err
-	}
-	err = tx.Commit()
-	rolledBack = errors.Is(err, store.ErrDeadlock) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	})
 	if err == nil {
 		db.forgetNumbers(ctx, taken.deleted)
 	}
-	return err
+	return t.after, err
+}
+
+// AfterCommit has f run when the transaction of this DB has been committed, in the order of the calls, and before the client is
+// answered: what leaves a trace outside the store, such as an e-mail, belongs there. After a rollback it does not run, and once
+// only where the transaction had to be repeated. Its ctx has the values of the one given here, does not end when the client
+// hangs up, and ends after Config.RequestTimeout. The transaction's DB cannot be used there, [App.DB] can. What it panics with
+// is logged. Outside a transaction it runs at once.
+func (db *DB) AfterCommit(ctx context.Context, f func(ctx context.Context)) {
+	if db.tx == nil {
+		db.runAfterCommit(ctx, f)
+		return
+	}
+	db.tx.after = append(db.tx.after, func(context.Context) { db.runAfterCommit(ctx, f) })
+}
+
+func (db *DB) runAfterCommit(ctx context.Context, f func(ctx context.Context)) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), db.app.config.RequestTimeout)
+	defer cancel()
+	defer func() {
+		if problem := recover(); problem != nil {
+			args := []any{"panic", fmt.Sprint(problem), "stack", string(debug.Stack())}
+			if x := exchangeFrom(ctx); x != nil {
+				args = append(args, "request_id", x.id)
+			}
+			db.app.log.ErrorContext(ctx, "after commit", args...)
+		}
+	}()
+	f(ctx)
 }
 
 func (db *DB) accessTo(m *meta) *access { return accessTo(db.user, m) }
@@ -210,13 +302,21 @@ func (db *DB) Insert(ctx context.Context, doctype string, fields map[string]any)
 	if err != nil {
 		return nil, err
 	}
-	values := make(map[string]json.RawMessage, len(fields))
+	values, err := encodeFields(fields)
+	if err != nil {
+		return nil, err
+	}
+	return db.create(ctx, m, values)
+}
+
+func encodeFields(fields map[string]any) (values map[string]json.RawMessage, err error) {
+	values = make(map[string]json.RawMessage, len(fields))
 	for name, v := range fields {
 		if values[name], err = json.Marshal(v); err != nil {
 			return nil, Errorf(ValidationError, "The value for %s cannot be kept: %v", bold(name), err)
 		}
 	}
-	return db.create(ctx, m, values)
+	return values, nil
 }
 
 // create makes a document of the values that a client or a program sent.
@@ -232,13 +332,101 @@ func (db *DB) create(ctx context.Context, m *meta, values map[string]json.RawMes
 }
 
 // Save writes a document that [DB.Get] gave and that was changed. Errors: TimestampMismatchError where somebody else
-// saved it meanwhile, and what is wrong with its values.
+// saved it meanwhile, and what is wrong with its values. After an error the document is as it was given.
 func (db *DB) Save(ctx context.Context, d *Doc) error {
-	return db.Tx(ctx, func(db *DB) error {
-		if err := db.loadBefore(ctx, d); err != nil {
+	return db.Tx(ctx, func(db *DB) (err error) {
+		db.tx.undo = append(db.tx.undo, d.snapshot())
+		d.isNew = false
+		if d.before, err = db.load(ctx, d.meta, d.Name(), store.UpdateLock); err != nil {
 			return err
 		}
 		return db.save(ctx, d)
+	})
+}
+
+// change reads a document to change it, changes it and saves it, and nobody else does meanwhile.
+func (db *DB) change(ctx context.Context, m *meta, name string, edit func(db *DB, d *Doc) error) (d *Doc, err error) {
+	err = db.Tx(ctx, func(db *DB) error {
+		before, err := db.load(ctx, m, name, store.UpdateLock)
+		if err != nil {
+			return err
+		}
+		d = before.clone()
+		d.before = before
+		if err := edit(db, d); err != nil {
+			return err
+		}
+		return db.save(ctx, d)
+	})
+	return d, err
+}
+
+// Submit makes a draft a submitted document, and returns it. Of one that is submitted already it is a save, as in Frappe.
+// Errors: as of [DB.Save], and PermissionError.
+func (db *DB) Submit(ctx context.Context, doctype, name string) (*Doc, error) {
+	return db.setDocstatus(ctx, doctype, name, 1)
+}
+
+// Cancel makes a submitted document a cancelled one, and returns it. Errors: DocstatusTransitionError, PermissionError, and
+// LinkExistsError where submitted documents link to it.
+func (db *DB) Cancel(ctx context.Context, doctype, name string) (*Doc, error) {
+	return db.setDocstatus(ctx, doctype, name, 2)
+}
+
+func (db *DB) setDocstatus(ctx context.Context, doctype, name string, docstatus int64) (*Doc, error) {
+	m, err := db.meta(doctype)
+	if err != nil {
+		return nil, err
+	}
+	return db.change(ctx, m, name, func(_ *DB, d *Doc) error {
+		d.values[slotDocstatus] = docstatus
+		return nil
+	})
+}
+
+// SetValue changes fields of a document, or of a row of a child table, and saves the document, which it returns. Values are as
+// of [Doc.Set]. What all documents have, such as name and docstatus, cannot be set. Errors: as of [DB.Save].
+func (db *DB) SetValue(ctx context.Context, doctype, name string, fields map[string]any) (*Doc, error) {
+	m, err := db.meta(doctype)
+	if err != nil {
+		return nil, err
+	}
+	values, err := encodeFields(fields)
+	if err != nil {
+		return nil, err
+	}
+	for field := range values {
+		if at, has := m.slotOf[field]; has && m.slots[at].field == nil || field == "doctype" {
+			return nil, Errorf(ValidationError, "Cannot edit standard fields")
+		}
+	}
+	parent, parentName := m, name
+	if m.IsTable {
+		row, err := db.values(ctx, m, name, "parenttype", "parent")
+		if err != nil {
+			return nil, err
+		}
+		if row == nil || db.app.registry.byName[row[0]] == nil {
+			return nil, notFound(m, name)
+		}
+		parent, parentName = db.app.registry.byName[row[0]], row[1]
+	}
+	return db.change(ctx, parent, parentName, func(_ *DB, d *Doc) error {
+		if parent == m {
+			return d.assignAll(values)
+		}
+		found := false
+		err := d.children(func(row *Doc) error {
+			if row.meta != m || row.Name() != name {
+				return nil
+			}
+			found = true
+			return row.assignAll(values)
+		})
+		if err == nil && !found {
+			err = notFound(m, name)
+		}
+		return err
 	})
 }
 

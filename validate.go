@@ -286,9 +286,11 @@ func (d *Doc) checkConstants() error {
 }
 
 // same says whether a value is, in the form that its column keeps, what it was before the save.
-func (d *Doc) same(at int) bool {
+func (d *Doc) same(at int) bool { return d.sameAs(d.before, at) }
+
+func (d *Doc) sameAs(other *Doc, at int) bool {
 	now, err1 := d.text(at)
-	was, err2 := d.before.text(at)
+	was, err2 := other.text(at)
 	if err1 != nil || err2 != nil {
 		return false
 	}
@@ -300,9 +302,8 @@ func sameRows(now, was []*Doc) bool {
 		return false
 	}
 	for i, row := range now {
-		row.before = was[i]
 		for at := range row.meta.slots {
-			if at != slotModified && at != slotModifiedBy && !row.same(at) {
+			if at != slotModified && at != slotModifiedBy && !row.sameAs(was[i], at) {
 				return false
 			}
 		}

@@ -181,6 +181,7 @@ func (l *lifeTest) newDoc(m *frappems.DocType, before *sentDoc, least bool) *sen
 		_, done := r.doc.values[f.Fieldname]
 		switch {
 		case done || !l.writable(f) || least && r.avoidable(f):
+		case f.Fieldname == "amended_from" && before == nil: // there is no cancelled document yet
 		case isTable(f):
 			r.doc.rows[f.Fieldname] = r.rows(f)
 		case r.isConstant(f) && f.Fieldtype == "Password":

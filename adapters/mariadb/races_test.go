@@ -29,7 +29,7 @@ func linkedApp(t *testing.T) *frappems.App {
 	kept := openTemp(t)
 	t.Cleanup(func() { kept.Close() })
 	app, err := frappems.New(frappems.Config{Store: kept, Logger: slog.New(slog.DiscardHandler), Types: []*frappems.DocType{
-		{Name: "Customer", Autoname: "prompt"},
+		{Name: "Customer", Autoname: "prompt", AllowRename: true},
 		{Name: "Order", Autoname: "O-.#####", Fields: []frappems.Field{{Fieldname: "customer", Fieldtype: "Link", Options: "Customer"}}},
 	}})
 	if err != nil {
@@ -65,6 +65,10 @@ func TestGate(t *testing.T) {
 	watcher := sql.OpenDB(connector)
 	defer watcher.Close()
 	remove := func(db *frappems.DB) error { return db.Delete(t.Context(), "Customer", "Ada") }
+	rename := func(db *frappems.DB) error {
+		_, err := db.Rename(t.Context(), "Customer", "Ada", "Bea", false)
+		return err
+	}
 	link := func(db *frappems.DB) error {
 		_, err := db.Insert(t.Context(), "Order", map[string]any{"customer": "Ada"})
 		return err
@@ -72,8 +76,10 @@ func TestGate(t *testing.T) {
 	for _, test := range []struct {
 		name          string
 		first, second func(db *frappems.DB) error
-		want          frappems.Code
-	}{{"delete then link", remove, link, frappems.LinkValidationError}, {"link then delete", link, remove, frappems.LinkExistsError}} {
+		want          error
+		customer      string // of all orders in the end
+	}{{"delete then link", remove, link, frappems.LinkValidationError, ""}, {"link then delete", link, remove, frappems.LinkExistsError, "Ada"},
+		{"rename then link", rename, link, frappems.LinkValidationError, ""}, {"link then rename", link, rename, nil, "Bea"}} {
 		t.Run(test.name, func(t *testing.T) {
 			app := linkedApp(t)
 			ended := make(chan error, 1)
@@ -97,7 +103,11 @@ func TestGate(t *testing.T) {
 				t.Error(err)
 			}
 			if err := <-ended; !errors.Is(err, test.want) {
-				t.Errorf("the second: %v, want %s", err, test.want)
+				t.Errorf("the second: %v, want %v", err, test.want)
+			}
+			orders, err := tenantDB(t, app).List(t.Context(), "Order", frappems.ListOptions{Fields: []string{"customer"}})
+			if err != nil || len(orders) > 1 || (len(orders) == 1) != (test.customer != "") || len(orders) == 1 && orders[0]["customer"] != test.customer {
+				t.Errorf("orders: %v, %v; want one of %q", orders, err, test.customer)
 			}
 		})
 	}

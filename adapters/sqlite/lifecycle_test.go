@@ -1,0 +1,9 @@
+package sqlite
+
+import (
+	"testing"
+
+	"github.com/frappems/frappems/frappemstest"
+)
+
+func TestLifecycle(t *testing.T) { frappemstest.TestLifecycle(t, openTemp) }
