@@ -29,6 +29,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/frappems/frappems/internal/series"
 	"github.com/frappems/frappems/store"
 )
 
@@ -53,6 +54,10 @@ type Config struct {
 	// from memory; an error is answered with 503. Nil: a tenant that Auth vouches for exists.
 	Tenants func(ctx context.Context, id string) (bool, error)
 
+	// Gapless names DocTypes, and options of their field naming_series, whose numbers have no gaps even after a crash: a
+	// document that is made keeps the others of its series waiting until it is on disk. What shares a series should be gapless
+	// together. Nil: none; gaps are left by what is not given back by Shutdown. A store with one writer has none anyway.
+	Gapless []string
 	// RemoteLinks says what becomes of links to DocTypes that this service does not have. Zero: accepted.
 	RemoteLinks RemoteLinks
 	// SanitizeHTML makes HTML in text fields harmless. Nil: [SanitizeHTML].
@@ -106,8 +111,6 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-func orDefault[T comparable](value, fallback T) T { return cmp.Or(value, fallback) }
-
 // validate refuses what no App can work with.
 func (c Config) validate() error {
 	switch {
@@ -147,6 +150,8 @@ type App struct {
 	config    Config
 	registry  *registry
 	store     store.Store
+	writers   store.ConcurrentWriters // the store, or nil where it has one writer
+	series    *series.Pool
 	log       *slog.Logger
 	guest     *User
 	origins   *http.CrossOriginProtection
@@ -185,7 +190,10 @@ func New(config Config) (*App, error) {
 			c.Logger.Warn("Config.EncryptionKey is not set: values of Password fields cannot be read after a restart")
 		}
 	}
-	return &App{
+	if err := registry.checkGapless(c.Gapless); err != nil {
+		return nil, err
+	}
+	a := &App{
 		config:   c,
 		registry: registry,
 		store:    c.Store,
@@ -194,7 +202,10 @@ func New(config Config) (*App, error) {
 		origins:  http.NewCrossOriginProtection(),
 		router: router{mux: http.NewServeMux(), resources: map[*meta]*resource{}, bases: map[string]*resource{},
 			methods: ownMethods()},
-	}, nil
+	}
+	a.writers, _ = c.Store.(store.ConcurrentWriters)
+	a.series = series.New(&series.Rows{Reader: c.Store, Counters: counterTable, Numbers: numberTable, Aside: a.aside, Log: c.Logger}, c.Now)
+	return a, nil
 }
 
 // now is the time in the service's zone.
@@ -286,8 +297,8 @@ func (a *App) migrate(ctx context.Context) error {
 	return nil
 }
 
-// Shutdown lets no more requests in and waits for those that have begun, or until ctx ends. It may be called before
-// Start and more than once.
+// Shutdown lets no more requests in and waits for those that have begun, or until ctx ends. Then it gives the numbers of naming
+// series that it has not used back to the store. It may be called before Start and more than once.
 func (a *App) Shutdown(ctx context.Context) error {
 	a.mu.Lock()
 	a.phase = stopped
@@ -297,6 +308,7 @@ func (a *App) Shutdown(ctx context.Context) error {
 		a.inFlight.Wait()
 		close(done)
 	}()
+	defer a.series.Close(ctx)
 	select {
 	case <-done:
 		return nil

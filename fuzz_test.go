@@ -1,6 +1,7 @@
 package frappems
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -58,7 +59,7 @@ func newFuzzed(f *testing.F) *fuzzed {
 type everybody struct{}
 
 func (everybody) Authenticate(r *http.Request) (*User, error) {
-	role := orDefault(r.Header.Get("X-Role"), "Manager")
+	role := cmp.Or(r.Header.Get("X-Role"), "Manager")
 	return &User{Name: role + "@example.com", Roles: []string{role, "All", "Guest"}, Tenant: "acme"}, nil
 }
 

@@ -184,6 +184,9 @@ func (db *DB) linkTargets(ctx context.Context, checks []linkCheck) (map[*meta]ma
 	if len(order) == 0 {
 		return nil, nil
 	}
+	if err := db.passGates(ctx, order); err != nil {
+		return nil, err
+	}
 	// Each part has columns of its own for what is fetched, so that no column holds values of two types.
 	width := 0
 	offset := map[*meta]int{}

@@ -6,6 +6,7 @@ import (
 	"encoding/base32"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,8 +14,7 @@ import (
 	"github.com/frappems/frappems/store"
 )
 
-// names gives documents their names, as frappe.model.naming does, inside a transaction: a number that is taken for a
-// document which is then not saved goes back with the rollback.
+// names gives documents their names, as frappe.model.naming does, inside a transaction.
 type names struct {
 	ctx context.Context
 	db  *DB
@@ -32,9 +32,10 @@ func (n *names) setName(d *Doc) error {
 	name, err := "", error(nil)
 	switch amended := toText(d.Get("amended_from")); {
 	case rule == "autoincrement" && !bool(d.meta.IsSingle):
-		number, err := n.next(autoincrementCounter(d.meta), 1)
-		d.values[slotName] = number
-		return err
+		return n.unused(d, func() (err error) {
+			d.values[slotName], err = n.next(d, autoincrementCounter(d.meta))
+			return err
+		})
 	case amended != "":
 		name, err = n.amendedName(d, amended)
 	case bool(d.meta.IsSingle):
@@ -59,12 +60,29 @@ func (n *names) setName(d *Doc) error {
 	return err
 }
 
+// unused names a document. A number that makes a name which is there already is skipped, once that has happened.
+func (n *names) unused(d *Doc, name func() error) error {
+	for {
+		before := n.db.taken.count
+		if err := name(); err != nil || !n.db.taken.careful || n.db.taken.count == before {
+			return err
+		}
+		if found, err := n.db.values(n.ctx, d.meta, d.Name(), "name"); err != nil || found == nil {
+			return err
+		}
+	}
+}
+
 // byHook lets hooks of autoname set the name, and names by the rule where they do not.
 func (n *names) byHook(d *Doc, rule string) (string, error) {
 	if err := n.db.fire(n.ctx, Autoname, d); err != nil || d.Name() != "" {
 		return d.Name(), err
 	}
-	return n.byRule(d, d.meta.Autoname, rule)
+	err := n.unused(d, func() (err error) {
+		d.values[slotName], err = n.byRule(d, d.meta.Autoname, rule)
+		return err
+	})
+	return d.Name(), err
 }
 
 func (n *names) byRule(d *Doc, autoname, rule string) (string, error) {
@@ -123,10 +141,7 @@ var seriesPattern = regexp.MustCompile(`^[\pL\pN_\- /.#{}]+$`)
 
 // bySeriesField names by the pattern that the field naming_series holds: one of its options, the first where it is empty.
 func (n *names) bySeriesField(d *Doc) (string, error) {
-	var options []string
-	if at, ok := d.meta.slotOf["naming_series"]; ok && d.meta.slots[at].field != nil {
-		options = strings.FieldsFunc(d.meta.slots[at].field.Options, func(r rune) bool { return r == '\n' })
-	}
+	options := d.meta.series()
 	series := strings.TrimSpace(toText(d.Get("naming_series")))
 	if series == "" && len(options) > 0 {
 		series = options[0]
@@ -134,11 +149,7 @@ func (n *names) bySeriesField(d *Doc) (string, error) {
 	if series == "" {
 		return "", Errorf(ValidationError, "Naming Series mandatory")
 	}
-	known := len(options) == 0
-	for _, option := range options {
-		known = known || option == series
-	}
-	if !known {
+	if len(options) > 0 && !slices.Contains(options, series) {
 		return "", Errorf(ValidationError, "Naming Series cannot be %s. It should be one of \"%s\"", quoteShort(series), escapeHTML(strings.Join(options, `", "`)))
 	}
 	d.set("naming_series", series)
@@ -161,7 +172,7 @@ func (n *names) bySeries(d *Doc, series string) (string, error) {
 			continue
 		}
 		numbered = true
-		number, err := n.number(name, len(part))
+		number, err := n.number(d, name, len(part))
 		if err != nil {
 			return "", err
 		}
@@ -171,13 +182,29 @@ func (n *names) bySeries(d *Doc, series string) (string, error) {
 }
 
 // number takes the next number of a series, whose key is the text before it.
-func (n *names) number(prefix string, digits int) (string, error) {
-	number, err := n.next(prefix, 1)
+func (n *names) number(d *Doc, prefix string, digits int) (string, error) {
+	number, err := n.next(d, prefix)
 	return fmt.Sprintf("%0*d", digits, number), err
 }
 
-func (n *names) next(key string, count int) (int64, error) {
-	return n.db.tx.Next(n.ctx, store.Counter{Tenant: n.db.tenant, Table: counterTable, Name: key}, count)
+func (n *names) next(d *Doc, series string) (int64, error) {
+	n.db.taken.count++
+	locked := func(t takenNumber) bool { return t.series == series }
+	if n.strict(d) || slices.ContainsFunc(n.db.taken.strict, locked) {
+		number, err := n.db.tx.Next(n.ctx, store.Counter{Tenant: n.db.tenant, Table: counterTable, Name: series}, 1)
+		if err == nil {
+			n.db.taken.strict = append(n.db.taken.strict, takenNumber{series, number})
+		}
+		return number, err
+	}
+	return n.db.app.series.Take(n.ctx, &n.db.taken.Taken, n.db.tenant, series)
+}
+
+// strict says whether the numbers of a document are those of the counter's row, which the transaction keeps others from.
+func (n *names) strict(d *Doc) bool {
+	gapless := n.db.app.config.Gapless
+	return n.db.app.writers == nil || slices.Contains(gapless, d.meta.Name) ||
+		len(gapless) > 0 && slices.Contains(gapless, toText(d.Get("naming_series")))
 }
 
 // part is the text that one part of a pattern stands for.
@@ -239,7 +266,7 @@ func (n *names) byFormat(d *Doc, format string) (string, error) {
 	if at == nil {
 		return name, nil
 	}
-	number, err := n.number(name[:at[0]], at[1]-at[0]-2)
+	number, err := n.number(d, name[:at[0]], at[1]-at[0]-2)
 	if err != nil {
 		return "", err
 	}
@@ -302,12 +329,25 @@ func (n *names) giveBack(d *Doc) error {
 		return nil // the number is not at the end, or it has outgrown its digits
 	}
 	prefix, number := name[:cut], toInt(name[cut:])
+	if !n.strict(d) {
+		n.db.taken.deleted = append(n.db.taken.deleted, takenNumber{prefix, number})
+		return nil
+	}
+	n.db.taken.strict = append(n.db.taken.strict, takenNumber{series: prefix})
+	return n.db.lowerCounter(n.ctx, n.db.tx, takenNumber{prefix, number})
+}
+
+// lowerCounter takes a number off the counter's row, if it is the last one.
+func (db *DB) lowerCounter(ctx context.Context, tx store.Tx, t takenNumber) error {
+	if t.number < 1 {
+		return nil
+	}
 	current := counterTable.Column("current")
-	_, err := n.db.tx.Write(n.ctx, store.Mutation{Kind: store.UpdateRows, Tenant: n.db.tenant, Table: counterTable, Columns: []*store.Column{current},
-		Rows: [][]any{{strconv.FormatInt(number-1, 10)}},
+	_, err := tx.Write(ctx, store.Mutation{Kind: store.UpdateRows, Tenant: db.tenant, Table: counterTable, Columns: []*store.Column{current},
+		Rows: [][]any{{strconv.FormatInt(t.number-1, 10)}},
 		Where: store.Cond{Op: store.OpAnd, Conds: []store.Cond{
-			compare(store.OpEqual, store.Expr{Column: counterTable.Column("name")}, prefix),
-			compare(store.OpEqual, store.Expr{Column: current}, strconv.FormatInt(number, 10)),
+			compare(store.OpEqual, store.Expr{Column: counterTable.Column("name")}, t.series),
+			compare(store.OpEqual, store.Expr{Column: current}, strconv.FormatInt(t.number, 10)),
 		}}})
 	return err
 }

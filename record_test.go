@@ -313,6 +313,9 @@ var ShopResources = []string{"Region", "Customer", "Vault", "Item", "Order", "Ti
 // quotedName is an identifier as a statement has it.
 func quotedName(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
 
+// OpenSeries is how many series the App has numbers of.
+func (a *App) OpenSeries() int { return a.series.Len() }
+
 // StoredPassword reads the value of a Password field.
 func StoredPassword(ctx context.Context, db *DB, doctype, name, field string) (string, error) {
 	rows, err := db.texts(ctx, &store.Query{Tenant: db.tenant, From: passwordTable, Columns: []store.Expr{{Column: passwordTable.Column("password")}},

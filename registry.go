@@ -175,7 +175,7 @@ func (r *registry) lookup(segment string) *meta {
 
 // schema is the tables of all DocTypes and of core's own bookkeeping.
 func (r *registry) schema() *store.Schema {
-	s := &store.Schema{Tables: []*store.Table{counterTable, singleTable, passwordTable, deletedTable, idempotencyTable}}
+	s := &store.Schema{Tables: []*store.Table{counterTable, numberTable, gateTable, singleTable, passwordTable, deletedTable, idempotencyTable}}
 	for _, name := range r.names {
 		if t := r.byName[name].table; t != nil {
 			s.Tables = append(s.Tables, t)
@@ -200,6 +200,29 @@ func (r *registry) adoption(tenant string) *store.Adoption {
 
 // autoincrementCounter names the counter of a DocType whose names are numbers.
 func autoincrementCounter(m *meta) string { return "autoincrement:" + m.Name }
+
+// checkGapless refuses what [Config.Gapless] cannot mean.
+func (r *registry) checkGapless(names []string) error {
+	for _, name := range names {
+		known := r.byName[name] != nil
+		for _, m := range r.byName {
+			known = known || slices.Contains(m.series(), name)
+		}
+		if name == "" || !known {
+			return fmt.Errorf("frappems: Config.Gapless: %q is neither a DocType of this service nor a naming series of one", name)
+		}
+	}
+	return nil
+}
+
+// series are the options of the field naming_series.
+func (m *meta) series() []string {
+	at, has := m.slotOf["naming_series"]
+	if !has || m.slots[at].field == nil {
+		return nil
+	}
+	return strings.FieldsFunc(m.slots[at].field.Options, func(r rune) bool { return r == '\n' })
+}
 
 func (d *DocType) source() string {
 	if d.file == "" {
@@ -465,10 +488,12 @@ func (m *meta) connectSort() {
 	}
 }
 
-// Core's own tables: naming series and autoincrement, the values of Single DocTypes, passwords, what was deleted, and the
-// answers to requests with an Idempotency-Key.
+// Core's own tables: naming series and autoincrement, numbers of them that came back, the gates of DocTypes (see DB.passGates), the
+// values of Single DocTypes, passwords, what was deleted, and the answers to requests with an Idempotency-Key.
 var (
 	counterTable  = bookkeeping("__counters", &store.Column{Name: "current", Type: store.TypeBigInt, NotNull: true, Default: "0"}, "name")
+	numberTable   = allKey(bookkeeping("__numbers", &store.Column{Name: "number", Type: store.TypeBigInt, NotNull: true}, "series"))
+	gateTable     = allKey(bookkeeping("__gates", &store.Column{Name: "doctype", Type: store.TypeVarchar, Length: 140, NotNull: true}))
 	singleTable   = bookkeeping("__singles", &store.Column{Name: "value", Type: store.TypeLongText}, "doctype", "field")
 	passwordTable = bookkeeping("__passwords", &store.Column{Name: "password", Type: store.TypeLongText}, "doctype", "name", "fieldname")
 	deletedTable  = bookkeeping("__deleted", &store.Column{Name: "document", Type: store.TypeLongText}, "doctype", "name", "deleted")
@@ -492,5 +517,10 @@ func withTime(t *store.Table) *store.Table {
 	created := &store.Column{Name: "created", Type: store.TypeDatetime}
 	t.Columns = append(t.Columns, created)
 	t.Indexes = []store.Index{{Name: "created", Columns: []*store.Column{created}}}
+	return t
+}
+
+func allKey(t *store.Table) *store.Table {
+	t.Key = t.Columns
 	return t
 }

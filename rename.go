@@ -48,6 +48,9 @@ func (db *DB) rename(ctx context.Context, m *meta, r *Renaming) error {
 	if !bool(m.AllowRename) || bool(m.IsSingle) || bool(m.IsTable) || m.slots[slotName].column.Type == store.TypeBigInt {
 		return Errorf(ValidationError, "%s not allowed to be renamed", escapeHTML(m.Name))
 	}
+	if err := db.shutGate(ctx, m); err != nil {
+		return err
+	}
 	d, err := db.load(ctx, m, r.Old, store.UpdateLock)
 	if err != nil {
 		return err

@@ -387,11 +387,16 @@ func (d *Doc) storedRows(table int) map[string]*Doc {
 
 // delete removes a document with its rows, inside a transaction.
 func (db *DB) delete(ctx context.Context, m *meta, name string) error {
+	a := db.accessTo(m)
+	if a.ever(mayDelete) { // others are not to keep anybody waiting
+		if err := db.shutGate(ctx, m); err != nil {
+			return err
+		}
+	}
 	d, err := db.load(ctx, m, name, store.UpdateLock)
 	if err != nil {
 		return err
 	}
-	a := db.accessTo(m)
 	if err := a.checkDoc(mayDelete, d); err != nil {
 		return err
 	}

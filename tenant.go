@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"runtime/debug"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/frappems/frappems/store"
 )
@@ -39,6 +41,7 @@ type DB struct {
 	tenant string
 	tx     *transaction // nil outside a transaction
 	inTx   *atomic.Bool // a transaction of it is open
+	taken  *takenNumbers
 }
 
 func newDB(a *App, user *User, tenant string) *DB {
@@ -86,6 +89,21 @@ func (t *transaction) part(f func() error) error {
 	return err
 }
 
+// maxTries is how often a transaction is begun that the store breaks a deadlock with.
+const maxTries = 8
+
+// pause lets others go first, before the next try: for a time that is a matter of chance, and longer with each try. It is false
+// where ctx has ended.
+func pause(ctx context.Context, try int) bool {
+	timer := time.NewTimer(rand.N(time.Millisecond << try))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return ctx.Err() == nil
+}
+
 // InTx says whether a transaction is open: of this DB, or begun on it.
 func (db *DB) InTx() bool { return db.tx != nil || db.inTx.Load() }
 
@@ -95,7 +113,12 @@ func (db *DB) InTx() bool { return db.tx != nil || db.inTx.Load() }
 // outside its DB; documents that it saved are as they were before.
 func (db *DB) Tx(ctx context.Context, f func(db *DB) error) error {
 	if db.tx != nil {
-		return db.tx.part(func() error { return f(db) })
+		taken, writes := *db.taken, db.tx.writes
+		err := db.tx.part(func() error { return f(db) })
+		if err != nil && db.tx.writes == writes && db.tx.broken == nil {
+			db.tx.broken = db.untake(ctx, taken)
+		}
+		return err
 	}
 	if !db.inTx.CompareAndSwap(false, true) {
 		return ErrTxOpen
@@ -109,24 +132,30 @@ func (db *DB) Tx(ctx context.Context, f func(db *DB) error) error {
 
 func (db *DB) tries(ctx context.Context, f func(db *DB) error) (after []func(ctx context.Context), err error) {
 	defer db.inTx.Store(false)
-	const tries = 4
-	for range tries {
-		if after, err = db.try(ctx, f); !errors.Is(err, store.ErrDeadlock) || ctx.Err() != nil {
+	taken := &takenNumbers{}
+	for n := range maxTries {
+		after, err = db.try(ctx, taken, f)
+		if !errors.Is(err, store.ErrDeadlock) && !taken.again(err) || !pause(ctx, n) {
 			break
 		}
 	}
 	return after, err
 }
 
-func (db *DB) try(ctx context.Context, f func(db *DB) error) (after []func(ctx context.Context), err error) {
+func (db *DB) try(ctx context.Context, taken *takenNumbers, f func(db *DB) error) (after []func(ctx context.Context), err error) {
 	tx, err := db.app.store.Begin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer tx.Rollback()
+	*taken = takenNumbers{careful: taken.careful}
+	rolledBack := true
+	defer func() {
+		tx.Rollback()
+		db.app.series.Settle(&taken.Taken, rolledBack)
+	}()
 	inside := *db
 	t := &transaction{Tx: tx}
-	inside.tx, inside.inTx = t, new(atomic.Bool)
+	inside.tx, inside.inTx, inside.taken = t, new(atomic.Bool), taken
 	err = t.part(func() error {
 		if err := f(&inside); err != nil {
 			return err
@@ -134,8 +163,13 @@ func (db *DB) try(ctx context.Context, f func(db *DB) error) (after []func(ctx c
 		if t.broken != nil {
 			return t.broken
 		}
-		return t.Commit()
+		err := t.Commit()
+		rolledBack = errors.Is(err, store.ErrDeadlock) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+		return err
 	})
+	if err == nil {
+		db.forgetNumbers(ctx, taken.deleted)
+	}
 	return t.after, err
 }
 

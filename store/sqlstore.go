@@ -23,6 +23,9 @@ type Dialect struct {
 	// ends. Those that run are not interrupted by their context, which costs as much as a small query: driver and server
 	// have to limit them. 0 leaves both to database/sql.
 	Connections int
+	// ConcurrentWriters says that transactions write at a time, so that the store is a [ConcurrentWriters]. Then the pool has
+	// a few connections more than Connections, which is not 0, for the transactions of that.
+	ConcurrentWriters bool
 	// Migrations is where Migrate runs, whose statements may take long; nil means Writer.
 	Migrations *sql.DB
 	// Quote surrounds identifiers, and is doubled within them; 0 is '"'.
@@ -96,7 +99,20 @@ func NewSQL(db *sql.DB, d Dialect) Store {
 	if d.Writer != nil {
 		s.writer = d.Writer
 	}
+	if d.ConcurrentWriters {
+		return &asideStore{s}
+	}
 	return s
+}
+
+// asideStore is an sqlStore with many writers.
+type asideStore struct{ *sqlStore }
+
+func (s *asideStore) BeginAside(ctx context.Context) (Tx, error) {
+	if s.open.Err() != nil {
+		return nil, errClosed
+	}
+	return s.begin(ctx, nil, nil)
 }
 
 type sqlStore struct {
@@ -152,8 +168,16 @@ func (s *sqlStore) Begin(ctx context.Context) (Tx, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &sqlTx{store: s, ctx: ctx, running: running, release: leave}
 	if s.turns == nil {
+		running = nil
+	}
+	return s.begin(ctx, running, leave)
+}
+
+// begin starts a transaction whose statements run in a context, or each in its own where that is nil.
+func (s *sqlStore) begin(ctx, running context.Context, leave func()) (_ Tx, err error) {
+	t := &sqlTx{store: s, ctx: ctx, running: running, release: leave}
+	if running == nil {
 		life, end := context.WithCancel(ctx)
 		stop := context.AfterFunc(s.open, end)
 		running, t.release = life, func() { stop(); end() }
@@ -221,7 +245,7 @@ func (t *sqlTx) context(ctx context.Context) (context.Context, error) {
 	switch {
 	case t.store.open.Err() != nil:
 		return nil, errClosed
-	case t.store.turns == nil:
+	case t.running == nil:
 		return ctx, nil
 	}
 	return t.running, ctx.Err()
@@ -260,7 +284,11 @@ func (t *sqlTx) Commit() error {
 		}
 		return err
 	}
-	return t.store.dialect.fail(context.Background(), t.tx.Commit())
+	err := t.tx.Commit()
+	if end := t.ctx.Err(); end != nil && errors.Is(err, sql.ErrTxDone) {
+		return end // which has rolled the transaction back
+	}
+	return t.store.dialect.fail(context.Background(), err)
 }
 
 func (t *sqlTx) Rollback() error {

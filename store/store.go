@@ -30,6 +30,13 @@ type Store interface {
 	Close() error
 }
 
+// ConcurrentWriters is what a [Store] is as well whose transactions write at a time and keep each other waiting by rows only.
+type ConcurrentWriters interface {
+	// BeginAside starts a short transaction for somebody who may hold another one meanwhile: it waits for no connection that
+	// a transaction of Begin has.
+	BeginAside(ctx context.Context) (Tx, error)
+}
+
 // Reader runs one statement. Outside a transaction it sees what is committed.
 type Reader interface {
 	Query(ctx context.Context, q *Query) (Rows, error)
@@ -44,6 +51,8 @@ type Tx interface {
 	Write(ctx context.Context, m ...Mutation) (rows int64, err error)
 	// Next adds n to a counter and returns the first of the n new numbers; a counter that is not there yet starts at 1.
 	Next(ctx context.Context, c Counter, n int) (first int64, err error)
+	// Commit makes the transaction's writes last. After an error none of them does if it is [ErrDeadlock] or that of a
+	// context; after any other nobody knows.
 	Commit() error
 	Rollback() error
 }

@@ -13,6 +13,9 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
+// asideConnections is how many connections there are, beside the pool, for short transactions that others wait for.
+const asideConnections = 4
+
 // Open returns a store in the database that a URL names: mysql://user:password@host:3306/database.
 func Open(database string) (store.Store, error) {
 	config, err := parse(database)
@@ -25,11 +28,11 @@ func Open(database string) (store.Store, error) {
 	}
 	db := sql.OpenDB(connector)
 	size := max(8, 8*runtime.NumCPU())
-	db.SetMaxOpenConns(size)
-	db.SetMaxIdleConns(size)
+	db.SetMaxOpenConns(size + asideConnections)
+	db.SetMaxIdleConns(size + asideConnections)
 	db.SetConnMaxLifetime(3 * time.Minute)
 	dialect := dialect
-	dialect.Connections = size
+	dialect.Connections, dialect.ConcurrentWriters = size, true
 	return store.NewSQL(db, dialect), nil
 }
 
