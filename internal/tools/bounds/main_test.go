@@ -67,7 +67,7 @@ func F() int {
 	if want := []length{{"Method (x.go)", 2}, {"Exported (x.go)", 1}, {"F (x.go)", 3}}; !slices.Equal(m.funcs, want) {
 		t.Errorf("functions: got %v, want %v", m.funcs, want)
 	}
-	if broken := m.report(); len(broken) != 1 || !strings.Contains(broken[0], "comment") {
+	if broken := m.report(maxLines); len(broken) != 1 || !strings.Contains(broken[0], "comment") {
 		t.Errorf("broken: got %q, want only the missing comments", broken)
 	}
 }
@@ -81,7 +81,7 @@ func TestReportNamesWhatIsBroken(t *testing.T) {
 		exported:   make([]string, maxExported+1),
 		names:      100, documented: minDocumented - 1,
 	}
-	if broken := m.report(); len(broken) != 7 {
+	if broken := m.report(maxLines); len(broken) != 7 {
 		t.Errorf("got %d broken limits, want 7: %q", len(broken), broken)
 	}
 }
