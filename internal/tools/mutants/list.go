@@ -26,8 +26,8 @@ func reach() []replacement {
 // mutants drop the tenant where documents are listed, read, checked, counted, named and written.
 func mutants() []mutant {
 	return []mutant{
-		{"list", []replacement{{"resource.go", "return b, b.setLimit(args)", "b.query.AnyTenant = !b.isAggregate()\n\treturn b, b.setLimit(args)"}}},
-		{"count", []replacement{{"resource.go", "return b, b.setLimit(args)", "b.query.AnyTenant = b.isAggregate()\n\treturn b, b.setLimit(args)"}}},
+		{"list", []replacement{{"resource.go", "return b, b.setPages(args)", "b.query.AnyTenant = !b.isAggregate()\n\treturn b, b.setPages(args)"}}},
+		{"count", []replacement{{"resource.go", "return b, b.setPages(args)", "b.query.AnyTenant = b.isAggregate()\n\treturn b, b.setPages(args)"}}},
 		{"get", []replacement{{"docstore.go", "Columns: m.layout.columns[0],", "AnyTenant: true, Columns: m.layout.columns[0],"}}},
 		{"child", []replacement{{"docstore.go", "Columns: m.layout.columns[i+1],", "AnyTenant: true, Columns: m.layout.columns[i+1],"}}},
 		{"load for a change", []replacement{{"docstore.go", "Columns: m.allColumns(),", "AnyTenant: true, Columns: m.allColumns(),"}}},
