@@ -53,33 +53,21 @@ func docTypeOf(t reflect.Type) (*DocType, error) {
 	if err != nil {
 		return nil, fmt.Errorf("frappems.Document: %w", err)
 	}
-	return d, d.addFieldsOf(t)
-}
-
-// addFieldsOf adds the fields of a struct, and of those that it embeds.
-func (d *DocType) addFieldsOf(t reflect.Type) error {
-	for i := range t.NumField() {
-		f := t.Field(i)
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		switch {
-		case f.Type == reflect.TypeFor[Document]():
-		case f.Anonymous && f.Type.Kind() == reflect.Struct && name == "":
-			if err := d.addFieldsOf(f.Type); err != nil {
-				return err
-			}
-		case f.IsExported() && name != "-":
-			field, err := fieldOf(f, name)
-			if err != nil {
-				return fmt.Errorf("field %s: %w", f.Name, err)
-			}
-			d.Fields = append(d.Fields, *field)
+	for _, f := range structFields(t, nil, false) {
+		if isDocument(f) {
+			continue
 		}
+		field, err := fieldOf(f)
+		if err != nil {
+			return nil, fmt.Errorf("field %s: %w", f.Name, err)
+		}
+		d.Fields = append(d.Fields, *field)
 	}
-	return nil
+	return d, nil
 }
 
 // fieldOf makes a field of a struct's.
-func fieldOf(f reflect.StructField, name string) (*Field, error) {
+func fieldOf(f reflect.StructField) (*Field, error) {
 	parts, err := splitTag(f.Tag.Get("frappe"))
 	if err != nil {
 		return nil, err
@@ -92,7 +80,7 @@ func fieldOf(f reflect.StructField, name string) (*Field, error) {
 	if kind == "" {
 		kind, options = fieldTypeOf(f.Type)
 	}
-	field := &Field{}
+	field, name := &Field{}, jsonName(f)
 	return field, setProperties(field, map[string]any{"fieldname": name, "fieldtype": kind, "options": options, "label": unscrubbed(name)}, parts)
 }
 
@@ -105,11 +93,8 @@ func fieldTypeOf(t reflect.Type) (kind, options string) {
 		return fieldTypeOf(t.Elem())
 	case t.Kind() == reflect.Struct && t.PkgPath() == "database/sql":
 		return fieldTypeOf(t.Field(0).Type)
-	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Pointer:
-		options, _, _ = documentTag(t.Elem().Elem())
-		return "Table", options
 	case t.Kind() == reflect.Slice:
-		options, _, _ = documentTag(t.Elem())
+		options, _, _ = documentTag(rowType(t))
 		return "Table", options
 	}
 	return map[reflect.Kind]string{reflect.String: "Data", reflect.Bool: "Check", reflect.Int: "Int", reflect.Int64: "Int",
