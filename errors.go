@@ -1,11 +1,13 @@
 package frappems
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
+
+	"github.com/frappems/frappems/internal/message"
 
 	"github.com/frappems/frappems/store"
 )
@@ -165,9 +167,15 @@ func asError(err error) *Error {
 	return &Error{Code: InternalError, Message: "An internal error occurred", Cause: err}
 }
 
-// bold is how Frappe's messages set off a name. Names and values are escaped as text: clients show messages as HTML.
-func bold(s string) string { return "<strong>" + escapeHTML(s) + "</strong>" }
+// worded makes an [*Error] of one that is worded for the client already.
+func worded(err error) error {
+	var m *message.Error
+	if errors.As(err, &m) {
+		return &Error{Code: cmp.Or(Code(m.Type), ValidationError), Message: m.Text, Cause: m.Cause}
+	}
+	return err
+}
 
-var htmlEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
-
-func escapeHTML(s string) string { return htmlEscaper.Replace(s) }
+func bold(s string) string       { return message.Bold(s) }
+func escapeHTML(s string) string { return message.Escape(s) }
+func quoteShort(s string) string { return message.Quote(s) }

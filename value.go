@@ -168,14 +168,6 @@ func jsonKind(raw json.RawMessage) string {
 	return "an object"
 }
 
-// quoteShort quotes what a client sent for a message that it reads.
-func quoteShort(s string) string {
-	if r := []rune(s); len(r) > 60 {
-		s = string(r[:60]) + "…"
-	}
-	return "'" + escapeHTML(s) + "'"
-}
-
 // decimalText prints a float as MariaDB prints it back from a column with so many places: of the shortest decimal that
 // is the float, rounded half away from zero, as its own conversion does. What is not finite gives "".
 func decimalText(f float64, places int) string {
