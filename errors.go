@@ -52,32 +52,21 @@ const (
 func (c Code) Error() string { return string(c) }
 
 // Status is the HTTP status of an answer with this code. Frappe gives 417 to everything that a client can correct.
-func (c Code) Status() int {
-	switch c {
-	case AuthenticationError:
-		return http.StatusUnauthorized
-	case PermissionError:
-		return http.StatusForbidden
-	case DoesNotExistError:
-		return http.StatusNotFound
-	case MethodNotAllowedError:
-		return http.StatusMethodNotAllowed
-	case DuplicateEntryError, NameError:
-		return http.StatusConflict
-	case PreconditionFailedError:
-		return http.StatusPreconditionFailed
-	case RequestTooLargeError:
-		return http.StatusRequestEntityTooLarge
-	case UnsupportedMediaTypeError:
-		return http.StatusUnsupportedMediaType
-	case IdempotencyKeyError:
-		return http.StatusUnprocessableEntity
-	case InternalError:
-		return http.StatusInternalServerError
-	case UnavailableError:
-		return http.StatusServiceUnavailable
-	}
-	return http.StatusExpectationFailed
+func (c Code) Status() int { return cmp.Or(statuses[c], http.StatusExpectationFailed) }
+
+var statuses = map[Code]int{
+	AuthenticationError:       http.StatusUnauthorized,
+	PermissionError:           http.StatusForbidden,
+	DoesNotExistError:         http.StatusNotFound,
+	MethodNotAllowedError:     http.StatusMethodNotAllowed,
+	DuplicateEntryError:       http.StatusConflict,
+	NameError:                 http.StatusConflict,
+	PreconditionFailedError:   http.StatusPreconditionFailed,
+	RequestTooLargeError:      http.StatusRequestEntityTooLarge,
+	UnsupportedMediaTypeError: http.StatusUnsupportedMediaType,
+	IdempotencyKeyError:       http.StatusUnprocessableEntity,
+	InternalError:             http.StatusInternalServerError,
+	UnavailableError:          http.StatusServiceUnavailable,
 }
 
 // Error is what a request failed with, told to its client in Frappe's form. Any other error that a handler returns is
@@ -126,11 +115,7 @@ func (e *Error) messages() []Message {
 	if e.Messages != nil || e.Message == "" {
 		return e.Messages
 	}
-	title := e.Title
-	if title == "" {
-		title = "Message"
-	}
-	return []Message{{Message: e.Message, Title: title, Indicator: "red", Raise: 1}}
+	return []Message{{Message: e.Message, Title: cmp.Or(e.Title, "Message"), Indicator: "red", Raise: 1}}
 }
 
 // Errorf makes an error with a code and a message for the user.
