@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/frappems/frappems/internal/naming"
+
 	"github.com/frappems/frappems/store"
 )
 
@@ -220,9 +222,7 @@ func (d *Doc) setTitle() {
 	if template == "" {
 		return
 	}
-	d.values[at] = bracedWord.ReplaceAllStringFunc(template, func(braced string) string {
-		return toText(d.Get(braced[1 : len(braced)-1]))
-	})
+	d.values[at] = naming.Fill(template, func(field string) string { return toText(d.Get(field)) })
 }
 
 // syncName keeps the field that a document is named by equal to its name.
