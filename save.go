@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/frappems/frappems/internal/naming"
+	"github.com/frappems/frappems/internal/plain"
 
 	"github.com/frappems/frappems/store"
 )
@@ -250,7 +251,7 @@ func (db *DB) save(ctx context.Context, d *Doc) error {
 		}
 	}
 	was := toText(d.before.values[slotModified])
-	if sent, ok := datetimeText(toText(d.values[slotModified])); was != "" && (!ok || shownText(store.TypeDatetime, sent) != was) {
+	if sent, ok := plain.Datetime(toText(d.values[slotModified])); was != "" && (!ok || shownText(store.TypeDatetime, sent) != was) {
 		return &Error{Code: TimestampMismatchError, Message: "Error: Document has been modified after you have opened it (" +
 			escapeHTML(d.meta.Name+" "+d.Name()+": "+was+", "+toText(d.values[slotModified])) + "). Please refresh to get the latest document."}
 	}
