@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+
+	"github.com/frappems/frappems/internal/input"
 )
 
 // Document is what a Go struct embeds to hold the documents of a DocType, which the tag names:
@@ -347,8 +349,8 @@ func addDocMethod[T, In, Out any](app *App, site, name string, m docMethod, meth
 	m.site = site
 	m.call = func(ctx context.Context, db *DB, d *Doc, args map[string]json.RawMessage) (out any, err error) {
 		var in In
-		if err := decodeArgs(args, &in); err != nil {
-			return nil, err
+		if err := input.DecodeArguments(args, &in); err != nil {
+			return nil, worded(err)
 		}
 		err = p.typed(d).run(func(struc any) error {
 			out, err = method(struc.(*T), ctx, db, in)
@@ -433,22 +435,4 @@ func Save[T any](ctx context.Context, db *DB, o *T) error {
 	err = db.Save(ctx, t.doc)
 	t.load()
 	return err
-}
-
-// decodeArgs fills a struct with arguments.
-func decodeArgs(args map[string]json.RawMessage, in any) error {
-	t := reflect.TypeOf(in).Elem()
-	fitting := make(map[string]json.RawMessage, len(args))
-	for key, raw := range args {
-		var text string
-		if json.Unmarshal(raw, &text) == nil && string(raw) != "null" {
-			raw = inputValue([]string{text}, inputField(t, key))
-		}
-		fitting[key] = raw
-	}
-	body, err := json.Marshal(fitting)
-	if err != nil {
-		return inputError(err)
-	}
-	return decodeStrict(body, in)
 }

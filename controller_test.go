@@ -502,7 +502,7 @@ func TestDocTypeOf(t *testing.T) {
 func TestDocTypeOfMistakes(t *testing.T) {
 	for want, make := range map[string]func(){
 		"no struct that embeds": func() { frappems.DocTypeOf[noDocument]() },
-		`field A: there is no property "required", there are in_list_view, `: func() {
+		`field A: there is no property "required", there are fieldname, `: func() {
 			frappems.DocTypeOf[struct {
 				frappems.Document `doctype:"X"`
 				A                 string `json:"a" frappe:"Data,required"`

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/frappems/frappems/internal/naming"
+
 	"github.com/frappems/frappems/store"
 )
 
@@ -472,7 +474,7 @@ func (db *DB) singleChanges(d *Doc) ([]store.Mutation, error) {
 // writeDeleted removes a document, its rows and its passwords, and keeps a copy of it as Frappe does.
 func (db *DB) writeDeleted(ctx context.Context, d *Doc) error {
 	copied := string(d.appendDoc(nil, func(int) bool { return true }, false))
-	deleted := db.app.now().Format(timestampLayout) + " " + randomName()
+	deleted := db.app.now().Format(timestampLayout) + " " + naming.Random()
 	writes := []store.Mutation{{Kind: store.InsertRows, Tenant: db.tenant, Table: deletedTable, Columns: deletedTable.Columns,
 		Rows: [][]any{{d.meta.Name, d.Name(), deleted, copied}}}}
 	if d.meta.IsSingle {

@@ -1,11 +1,13 @@
 package frappems
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
+
+	"github.com/frappems/frappems/internal/message"
 
 	"github.com/frappems/frappems/store"
 )
@@ -50,32 +52,21 @@ const (
 func (c Code) Error() string { return string(c) }
 
 // Status is the HTTP status of an answer with this code. Frappe gives 417 to everything that a client can correct.
-func (c Code) Status() int {
-	switch c {
-	case AuthenticationError:
-		return http.StatusUnauthorized
-	case PermissionError:
-		return http.StatusForbidden
-	case DoesNotExistError:
-		return http.StatusNotFound
-	case MethodNotAllowedError:
-		return http.StatusMethodNotAllowed
-	case DuplicateEntryError, NameError:
-		return http.StatusConflict
-	case PreconditionFailedError:
-		return http.StatusPreconditionFailed
-	case RequestTooLargeError:
-		return http.StatusRequestEntityTooLarge
-	case UnsupportedMediaTypeError:
-		return http.StatusUnsupportedMediaType
-	case IdempotencyKeyError:
-		return http.StatusUnprocessableEntity
-	case InternalError:
-		return http.StatusInternalServerError
-	case UnavailableError:
-		return http.StatusServiceUnavailable
-	}
-	return http.StatusExpectationFailed
+func (c Code) Status() int { return cmp.Or(statuses[c], http.StatusExpectationFailed) }
+
+var statuses = map[Code]int{
+	AuthenticationError:       http.StatusUnauthorized,
+	PermissionError:           http.StatusForbidden,
+	DoesNotExistError:         http.StatusNotFound,
+	MethodNotAllowedError:     http.StatusMethodNotAllowed,
+	DuplicateEntryError:       http.StatusConflict,
+	NameError:                 http.StatusConflict,
+	PreconditionFailedError:   http.StatusPreconditionFailed,
+	RequestTooLargeError:      http.StatusRequestEntityTooLarge,
+	UnsupportedMediaTypeError: http.StatusUnsupportedMediaType,
+	IdempotencyKeyError:       http.StatusUnprocessableEntity,
+	InternalError:             http.StatusInternalServerError,
+	UnavailableError:          http.StatusServiceUnavailable,
 }
 
 // Error is what a request failed with, told to its client in Frappe's form. Any other error that a handler returns is
@@ -124,11 +115,7 @@ func (e *Error) messages() []Message {
 	if e.Messages != nil || e.Message == "" {
 		return e.Messages
 	}
-	title := e.Title
-	if title == "" {
-		title = "Message"
-	}
-	return []Message{{Message: e.Message, Title: title, Indicator: "red", Raise: 1}}
+	return []Message{{Message: e.Message, Title: cmp.Or(e.Title, "Message"), Indicator: "red", Raise: 1}}
 }
 
 // Errorf makes an error with a code and a message for the user.
@@ -165,9 +152,15 @@ func asError(err error) *Error {
 	return &Error{Code: InternalError, Message: "An internal error occurred", Cause: err}
 }
 
-// bold is how Frappe's messages set off a name. Names and values are escaped as text: clients show messages as HTML.
-func bold(s string) string { return "<strong>" + escapeHTML(s) + "</strong>" }
+// worded makes an [*Error] of one that is worded for the client already.
+func worded(err error) error {
+	var m *message.Error
+	if errors.As(err, &m) {
+		return &Error{Code: cmp.Or(Code(m.Type), ValidationError), Message: m.Text, Cause: m.Cause}
+	}
+	return err
+}
 
-var htmlEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
-
-func escapeHTML(s string) string { return htmlEscaper.Replace(s) }
+func bold(s string) string       { return message.Bold(s) }
+func escapeHTML(s string) string { return message.Escape(s) }
+func quoteShort(s string) string { return message.Quote(s) }

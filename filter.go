@@ -9,6 +9,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/frappems/frappems/internal/plain"
+	"github.com/frappems/frappems/internal/timespan"
+
 	"github.com/frappems/frappems/store"
 )
 
@@ -225,7 +228,7 @@ func (b *queryBuilder) condition(f filter) (store.Cond, error) {
 	case "between":
 		return b.betweenCondition(r, f)
 	case "timespan", "previous", "next":
-		from, to, ok := timespan(operator, toText(f.value), b.now)
+		from, to, ok := timespan.Of(operator, toText(f.value), b.now)
 		if !ok {
 			return store.Cond{}, b.badValue(f)
 		}
@@ -381,7 +384,7 @@ func (b *queryBuilder) filterText(c *store.Column, f filter, v any) (string, err
 			n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
 			whole, ok = n, err == nil
 		}
-		text := decimalText(toFloat(v), 9)
+		text := plain.Decimal(toFloat(v), 9)
 		if ok {
 			text = toText(whole) // a float does not hold all of them
 		}

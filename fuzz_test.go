@@ -17,6 +17,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/frappems/frappems/internal/plain"
+
 	"github.com/frappems/frappems/store"
 )
 
@@ -224,13 +226,13 @@ func FuzzNumbers(f *testing.F) {
 			if places == 2 && math.Abs(v) >= 9.99 {
 				continue
 			}
-			text := decimalText(v, places)
+			text := plain.Decimal(v, places)
 			exact, _ := new(big.Rat).SetString(toText(v))
 			if want := exact.FloatString(places); text != want && text != strings.TrimPrefix(want, "-") {
 				t.Errorf("%v with %d places is %s, want %s", v, places, text, want)
 			}
 			back := loadValue(c.Type, []byte(text)).(float64)
-			if again := decimalText(back, places); again != text {
+			if again := plain.Decimal(back, places); again != text {
 				t.Errorf("%v is %s, and read back %s", v, text, again)
 			}
 			var shown float64
@@ -245,25 +247,25 @@ func FuzzNumbers(f *testing.F) {
 func FuzzTimes(f *testing.F) {
 	seeds(f, "2026-03-15", "2026-03-15 10:20:30", "2026-03-15T10:20:30.123456", "20260315", "26-3-5 1:2", "2024/02/29 23:59:59.9999999", "2023-02-29", "0000-00-00", "9999-12-31 23:59:59.999999", "10:20", "24:00", "1:2:3.4", "", " 2026-01-01 ", "70-01-01", "2026-01-01 ", "2026-1-1T1:1")
 	f.Fuzz(func(t *testing.T, s string) {
-		if text, ok := datetimeText(s); ok {
+		if text, ok := plain.Datetime(s); ok {
 			at, err := time.Parse(timestampLayout, text)
 			if err != nil || at.Format(timestampLayout) != text {
 				t.Errorf("%q is %q: %v", s, text, err)
 			}
-			if again, ok := datetimeText(shownText(store.TypeDatetime, text)); !ok || again != text {
+			if again, ok := plain.Datetime(shownText(store.TypeDatetime, text)); !ok || again != text {
 				t.Errorf("%q is %q, and what is shown of it %q", s, text, again)
 			}
-			if day, ok := dateText(s); !ok || day != text[:10] {
+			if day, ok := plain.Date(s); !ok || day != text[:10] {
 				t.Errorf("%q as a date is %q", s, day)
 			}
 		} else if at, err := time.Parse(time.DateTime, s); err == nil && at.Year() > 0 {
 			t.Errorf("%q is refused", s)
 		}
-		if text, ok := timeText(s); ok {
+		if text, ok := plain.Time(s); ok {
 			if at, err := time.Parse("15:04:05.000000", text); err != nil || at.Format("15:04:05.000000") != text {
 				t.Errorf("%q is %q: %v", s, text, err)
 			}
-			if again, ok := timeText(shownText(store.TypeTime, text)); !ok || again != text {
+			if again, ok := plain.Time(shownText(store.TypeTime, text)); !ok || again != text {
 				t.Errorf("%q is %q, and what is shown of it %q", s, text, again)
 			}
 		} else if _, err := time.Parse("15:04:05", s); err == nil {

@@ -2,14 +2,12 @@ package frappems
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base32"
-	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/frappems/frappems/internal/naming"
 
 	"github.com/frappems/frappems/store"
 )
@@ -99,13 +97,13 @@ func (n *names) byRule(d *Doc, autoname, rule string) (string, error) {
 	case strings.HasPrefix(rule, "naming_series:"):
 		return n.bySeriesField(d)
 	case strings.HasPrefix(rule, "format:"):
-		return n.byFormat(d, autoname[len("format:"):])
+		return n.byPattern(d, (*naming.Source).Format, autoname[len("format:"):])
 	case rule == "uuid":
-		return uuidV7(n.now), nil
+		return naming.UUID(n.now), nil
 	case strings.Contains(autoname, "#"):
-		return n.bySeries(d, autoname)
+		return n.byPattern(d, (*naming.Source).Series, autoname)
 	}
-	return randomName(), nil
+	return naming.Random(), nil
 }
 
 // labelOf is what users call a field of the DocType.
@@ -117,27 +115,6 @@ func (m *meta) labelOf(field string) string {
 	}
 	return field
 }
-
-// randomName is Frappe's hash: ten letters and digits in small letters, since names do not tell case apart.
-func randomName() string {
-	var b [7]byte
-	rand.Read(b[:]) // never fails
-	return strings.ToLower(base32.HexEncoding.EncodeToString(b[:])[:10])
-}
-
-// uuidV7 makes a UUID that sorts by time (RFC 9562).
-func uuidV7(now time.Time) string {
-	var b [16]byte
-	rand.Read(b[:])
-	ms := now.UnixMilli()
-	for i := range 6 {
-		b[i] = byte(ms >> (40 - 8*i))
-	}
-	b[6], b[8] = b[6]&0x0f|0x70, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-}
-
-var seriesPattern = regexp.MustCompile(`^[\pL\pN_\- /.#{}]+$`)
 
 // bySeriesField names by the pattern that the field naming_series holds: one of its options, the first where it is empty.
 func (n *names) bySeriesField(d *Doc) (string, error) {
@@ -153,40 +130,26 @@ func (n *names) bySeriesField(d *Doc) (string, error) {
 		return "", Errorf(ValidationError, "Naming Series cannot be %s. It should be one of \"%s\"", quoteShort(series), escapeHTML(strings.Join(options, `", "`)))
 	}
 	d.set("naming_series", series)
-	return n.bySeries(d, series+".#####") // only the first digits count
+	return n.byPattern(d, (*naming.Source).Series, series+".#####") // only the first digits count
 }
 
-// bySeries names by a pattern of parts between dots: # for the digits of a number that counts per tenant and prefix,
-// YY, YYYY, MM, DD, WW, timestamp, a field of the document with or without braces, anything else for itself.
-func (n *names) bySeries(d *Doc, series string) (string, error) {
-	if !strings.Contains(series, ".") || !seriesPattern.MatchString(series) {
-		return "", Errorf(ValidationError, "The naming series %s needs a dot before its digits, and may have no special characters except '-', '#', '.', '/', '{' and '}'", bold(series))
-	}
-	name, numbered := "", false
-	for part := range strings.SplitSeq(series, ".") {
-		if !strings.HasPrefix(part, "#") {
-			name += n.part(d, part)
-			continue
-		}
-		if numbered {
-			continue
-		}
-		numbered = true
-		number, err := n.number(d, name, len(part))
-		if err != nil {
-			return "", err
-		}
-		name += number
-	}
-	return name, nil
+// byPattern names by a pattern, whose numbers count per tenant and by the text before them.
+func (n *names) byPattern(d *Doc, name func(*naming.Source, string) (string, error), pattern string) (string, error) {
+	text, err := name(&naming.Source{Now: n.now,
+		Field: func(field string) (string, bool) {
+			_, has := d.meta.slotOf[field]
+			v := d.Get(field)
+			if _, isFloat := v.(float64); isFloat {
+				v = nil // Frappe takes no floats into names
+			}
+			return toText(v), has
+		},
+		Number: func(series string) (int64, error) { return n.next(d, series) },
+	}, pattern)
+	return text, worded(err)
 }
 
-// number takes the next number of a series, whose key is the text before it.
-func (n *names) number(d *Doc, prefix string, digits int) (string, error) {
-	number, err := n.next(d, prefix)
-	return fmt.Sprintf("%0*d", digits, number), err
-}
-
+// next takes the next number of a series.
 func (n *names) next(d *Doc, series string) (int64, error) {
 	n.db.taken.count++
 	locked := func(t takenNumber) bool { return t.series == series }
@@ -205,72 +168,6 @@ func (n *names) strict(d *Doc) bool {
 	gapless := n.db.app.config.Gapless
 	return n.db.app.writers == nil || slices.Contains(gapless, d.meta.Name) ||
 		len(gapless) > 0 && slices.Contains(gapless, toText(d.Get("naming_series")))
-}
-
-// part is the text that one part of a pattern stands for.
-func (n *names) part(d *Doc, part string) string {
-	switch part {
-	case "":
-		return ""
-	case "YY":
-		return n.now.Format("06")
-	case "YYYY":
-		return n.now.Format("2006")
-	case "MM":
-		return n.now.Format("01")
-	case "DD":
-		return n.now.Format("02")
-	case "WW":
-		return consecutiveWeek(n.now)
-	case "timestamp":
-		return n.now.Format(timestampLayout)
-	}
-	field := strings.NewReplacer("{", "", "}", "").Replace(part)
-	if _, ok := d.meta.slotOf[field]; !ok {
-		if field != part {
-			return "" // a field in braces that is not there
-		}
-		return part
-	}
-	v := d.Get(field)
-	if _, isFloat := v.(float64); isFloat {
-		return "" // Frappe takes no floats into names
-	}
-	return strings.TrimSpace(toText(v))
-}
-
-// consecutiveWeek is the ISO week, with 00 for first days of a year that belong to the last year's weeks and 53 for last
-// days that belong to the next one's, so that numbers within a year never fall.
-func consecutiveWeek(t time.Time) string {
-	_, week := t.ISOWeek()
-	switch {
-	case t.Month() == time.January && week >= 52:
-		week = 0
-	case t.Month() == time.December && week <= 1:
-		week = 53
-	}
-	return twoDigits(week)
-}
-
-var (
-	bracedWord = regexp.MustCompile(`\{[\pL\pN_]+\}`)
-	bracedHash = regexp.MustCompile(`\{#+\}`)
-)
-
-// byFormat names by a text with parts in braces; a number counts per text before it.
-func (n *names) byFormat(d *Doc, format string) (string, error) {
-	name := bracedWord.ReplaceAllStringFunc(format, func(braced string) string {
-		return n.part(d, braced[1:len(braced)-1])
-	})
-	at := bracedHash.FindStringIndex(name)
-	if at == nil {
-		return name, nil
-	}
-	number, err := n.number(d, name[:at[0]], at[1]-at[0]-2)
-	if err != nil {
-		return "", err
-	}
-	return name[:at[0]] + number + bracedHash.ReplaceAllString(name[at[1]:], ""), nil
 }
 
 // amendedName is the name of the document that is amended with a number behind it, which grows with each amendment.
@@ -319,16 +216,10 @@ func (n *names) giveBack(d *Doc) error {
 	case !strings.Contains(series, "#"):
 		return nil
 	}
-	width := 5
-	if pattern := strings.TrimSuffix(series, "}"); strings.Contains(series, "#") {
-		width = len(pattern) - len(strings.TrimRight(pattern, "#"))
-	}
-	name := d.Name()
-	cut := len(name) - width
-	if series == "" || width == 0 || cut < 0 || strings.Trim(name[cut:], "0123456789") != "" {
+	prefix, number, ok := naming.Number(series, d.Name())
+	if !ok {
 		return nil // the number is not at the end, or it has outgrown its digits
 	}
-	prefix, number := name[:cut], toInt(name[cut:])
 	if !n.strict(d) {
 		n.db.taken.deleted = append(n.db.taken.deleted, takenNumber{prefix, number})
 		return nil

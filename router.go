@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/frappems/frappems/internal/input"
 )
 
 // HandlerFunc is an http.Handler that may return an error, which is then answered in Frappe's form: an [*Error] by its
@@ -143,8 +145,8 @@ func (a *App) addRoute(t *route) error {
 		return fmt.Errorf("pattern %q: what is under /api/method and %s is frappems' own; see Method", t.pattern, apiV2)
 	}
 	if h, ok := t.handler.(typed); ok {
-		for _, name := range wildcards(t.pattern) {
-			if inputField(h.in, name) == nil {
+		for _, name := range input.Wildcards(t.pattern) {
+			if input.Field(h.in, name) == nil {
 				return fmt.Errorf("pattern %q: the handler's %s has no field for {%s}", t.pattern, h.in, name)
 			}
 		}

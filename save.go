@@ -5,6 +5,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/frappems/frappems/internal/naming"
+	"github.com/frappems/frappems/internal/plain"
+
 	"github.com/frappems/frappems/store"
 )
 
@@ -220,9 +223,7 @@ func (d *Doc) setTitle() {
 	if template == "" {
 		return
 	}
-	d.values[at] = bracedWord.ReplaceAllStringFunc(template, func(braced string) string {
-		return toText(d.Get(braced[1 : len(braced)-1]))
-	})
+	d.values[at] = naming.Fill(template, func(field string) string { return toText(d.Get(field)) })
 }
 
 // syncName keeps the field that a document is named by equal to its name.
@@ -250,7 +251,7 @@ func (db *DB) save(ctx context.Context, d *Doc) error {
 		}
 	}
 	was := toText(d.before.values[slotModified])
-	if sent, ok := datetimeText(toText(d.values[slotModified])); was != "" && (!ok || shownText(store.TypeDatetime, sent) != was) {
+	if sent, ok := plain.Datetime(toText(d.values[slotModified])); was != "" && (!ok || shownText(store.TypeDatetime, sent) != was) {
 		return &Error{Code: TimestampMismatchError, Message: "Error: Document has been modified after you have opened it (" +
 			escapeHTML(d.meta.Name+" "+d.Name()+": "+was+", "+toText(d.values[slotModified])) + "). Please refresh to get the latest document."}
 	}

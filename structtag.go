@@ -4,10 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/frappems/frappems/internal/structtag"
 )
 
 // DocTypeOf makes a DocType of a Go struct that embeds a [Document], for Config.Types: where there is no JSON of it. Tags say
@@ -46,41 +45,29 @@ func docTypeOf(t reflect.Type) (*DocType, error) {
 		return nil, err
 	}
 	d := &DocType{}
-	parts, err := splitTag(tag)
+	parts, err := structtag.Split(tag)
 	if err == nil {
-		err = setProperties(d, map[string]any{"name": name}, parts)
+		err = structtag.Fill(d, map[string]any{"name": name}, parts)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("frappems.Document: %w", err)
 	}
-	return d, d.addFieldsOf(t)
-}
-
-// addFieldsOf adds the fields of a struct, and of those that it embeds.
-func (d *DocType) addFieldsOf(t reflect.Type) error {
-	for i := range t.NumField() {
-		f := t.Field(i)
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		switch {
-		case f.Type == reflect.TypeFor[Document]():
-		case f.Anonymous && f.Type.Kind() == reflect.Struct && name == "":
-			if err := d.addFieldsOf(f.Type); err != nil {
-				return err
-			}
-		case f.IsExported() && name != "-":
-			field, err := fieldOf(f, name)
-			if err != nil {
-				return fmt.Errorf("field %s: %w", f.Name, err)
-			}
-			d.Fields = append(d.Fields, *field)
+	for _, f := range structFields(t, nil, false) {
+		if isDocument(f) {
+			continue
 		}
+		field, err := fieldOf(f)
+		if err != nil {
+			return nil, fmt.Errorf("field %s: %w", f.Name, err)
+		}
+		d.Fields = append(d.Fields, *field)
 	}
-	return nil
+	return d, nil
 }
 
 // fieldOf makes a field of a struct's.
-func fieldOf(f reflect.StructField, name string) (*Field, error) {
-	parts, err := splitTag(f.Tag.Get("frappe"))
+func fieldOf(f reflect.StructField) (*Field, error) {
+	parts, err := structtag.Split(f.Tag.Get("frappe"))
 	if err != nil {
 		return nil, err
 	}
@@ -92,8 +79,8 @@ func fieldOf(f reflect.StructField, name string) (*Field, error) {
 	if kind == "" {
 		kind, options = fieldTypeOf(f.Type)
 	}
-	field := &Field{}
-	return field, setProperties(field, map[string]any{"fieldname": name, "fieldtype": kind, "options": options, "label": unscrubbed(name)}, parts)
+	field, name := &Field{}, jsonName(f)
+	return field, structtag.Fill(field, map[string]any{"fieldname": name, "fieldtype": kind, "options": options, "label": structtag.Label(name)}, parts)
 }
 
 // fieldTypeOf is the field type of a Go type, with the options of a table.
@@ -105,81 +92,10 @@ func fieldTypeOf(t reflect.Type) (kind, options string) {
 		return fieldTypeOf(t.Elem())
 	case t.Kind() == reflect.Struct && t.PkgPath() == "database/sql":
 		return fieldTypeOf(t.Field(0).Type)
-	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Pointer:
-		options, _, _ = documentTag(t.Elem().Elem())
-		return "Table", options
 	case t.Kind() == reflect.Slice:
-		options, _, _ = documentTag(t.Elem())
+		options, _, _ = documentTag(rowType(t))
 		return "Table", options
 	}
 	return map[reflect.Kind]string{reflect.String: "Data", reflect.Bool: "Check", reflect.Int: "Int", reflect.Int64: "Int",
 		reflect.Float64: "Float"}[t.Kind()], ""
-}
-
-// unscrubbed makes a label of a name: "customer_name" is Customer Name.
-func unscrubbed(name string) string {
-	words := strings.FieldsFunc(name, func(r rune) bool { return r == '_' })
-	for i, word := range words {
-		first, size := utf8.DecodeRuneInString(word)
-		words[i] = string(unicode.ToUpper(first)) + word[size:]
-	}
-	return strings.Join(words, " ")
-}
-
-// splitTag cuts a tag at its commas. A value in single quotes, after = or :, may have some.
-func splitTag(tag string) ([]string, error) {
-	var parts []string
-	for tag != "" {
-		end := strings.IndexByte(tag, ',')
-		quote := strings.IndexByte(tag, '\'')
-		if quote <= 0 || end >= 0 && end < quote || !strings.ContainsRune("=:", rune(tag[quote-1])) {
-			part, rest, _ := strings.Cut(tag, ",")
-			parts, tag = append(parts, part), rest
-			continue
-		}
-		text, rest := tag[:quote], tag[quote+1:]
-		for {
-			inside, after, closed := strings.Cut(rest, "'")
-			text, rest = text+inside, after
-			if !closed {
-				return nil, fmt.Errorf("the tag ends within the quotes of %s", text)
-			}
-			if !strings.HasPrefix(rest, "'") {
-				break
-			}
-			text, rest = text+"'", rest[1:]
-		}
-		if rest != "" && rest[0] != ',' {
-			return nil, fmt.Errorf("after the quotes of %s a comma is missing", text)
-		}
-		parts, tag = append(parts, text), strings.TrimPrefix(rest, ",")
-	}
-	return parts, nil
-}
-
-// setProperties fills a DocType or Field with properties by their names in JSON.
-func setProperties(to any, properties map[string]any, parts []string) error {
-	// in_list_view is for Frappe's desk, and passed over in JSON too.
-	known := []string{"in_list_view"}
-	t := reflect.TypeOf(to).Elem()
-	for i := range t.NumField() {
-		if kind := t.Field(i).Type.Kind(); kind != reflect.Slice {
-			known = append(known, t.Field(i).Tag.Get("json"))
-		}
-	}
-	for _, part := range parts {
-		name, value, given := strings.Cut(part, "=")
-		if name = strings.TrimSpace(name); name == "" || !slices.Contains(known, name) {
-			return fmt.Errorf("there is no property %q, there are %s", name, strings.Join(known, ", "))
-		}
-		if !given {
-			value = "1"
-		}
-		properties[name] = value
-	}
-	body, err := json.Marshal(properties)
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(body, to)
 }

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/frappems/frappems/internal/plain"
+
 	"github.com/frappems/frappems/store"
 )
 
@@ -268,7 +270,7 @@ func (db *DB) values(ctx context.Context, m *meta, name string, fields ...string
 func (m *meta) named(name string) (store.Cond, bool) {
 	c := m.slots[slotName].column
 	if c.Type == store.TypeBigInt {
-		if n, ok := digits(name, 18); !ok || toText(int64(n)) != name {
+		if n, ok := plain.Digits(name, 18); !ok || toText(int64(n)) != name {
 			return store.Cond{}, false
 		}
 	}

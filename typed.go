@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/frappems/frappems/store"
@@ -198,27 +199,23 @@ type codec struct {
 	value func(field reflect.Value) any
 }
 
+// codecBy makes a codec of how a value in memory becomes one of Go's, and of the two methods of a field that holds one.
+func codecBy[T comparable](of func(v any) T, get func(reflect.Value) T, set func(reflect.Value, T)) codec {
+	return codec{
+		func(f reflect.Value, v any) { set(f, of(v)) },
+		func(f reflect.Value, v any) bool { return get(f) == of(v) },
+		func(f reflect.Value) any { return get(f) },
+	}
+}
+
 var (
-	textCodec = codec{
-		func(f reflect.Value, v any) { f.SetString(toText(v)) },
-		func(f reflect.Value, v any) bool { return f.String() == toText(v) },
-		func(f reflect.Value) any { return f.String() },
-	}
-	intCodec = codec{
-		func(f reflect.Value, v any) { f.SetInt(toInt(v)) },
-		func(f reflect.Value, v any) bool { return f.Int() == toInt(v) },
-		func(f reflect.Value) any { return f.Int() },
-	}
-	floatCodec = codec{
-		func(f reflect.Value, v any) { f.SetFloat(toFloat(v)) },
-		func(f reflect.Value, v any) bool { return f.Float() == toFloat(v) },
-		func(f reflect.Value) any { return f.Float() },
-	}
-	checkCodec = codec{
-		func(f reflect.Value, v any) { f.SetBool(toInt(v) != 0) },
-		func(f reflect.Value, v any) bool { return f.Bool() == (toInt(v) != 0) },
-		func(f reflect.Value) any { return int64(boolInt(f.Bool())) },
-	}
+	textCodec  = codecBy(toText, reflect.Value.String, reflect.Value.SetString)
+	intCodec   = codecBy(toInt, reflect.Value.Int, reflect.Value.SetInt)
+	floatCodec = codecBy(toFloat, reflect.Value.Float, reflect.Value.SetFloat)
+	checkCodec = codecBy(
+		func(v any) int64 { return int64(boolInt(toInt(v) != 0)) },
+		func(f reflect.Value) int64 { return int64(boolInt(f.Bool())) },
+		func(f reflect.Value, v int64) { f.SetBool(v != 0) })
 	jsonCodec = codec{
 		func(f reflect.Value, v any) { f.SetBytes(append([]byte(nil), toText(v)...)) },
 		func(f reflect.Value, v any) bool { return string(f.Bytes()) == toText(v) },
@@ -235,11 +232,13 @@ var (
 func codecOf(t reflect.Type, s *slot) (codec, string) {
 	if t.Kind() == reflect.Pointer {
 		c, want := codecOf(t.Elem(), s)
-		return c.pointer(), want
+		value := func(f reflect.Value) (reflect.Value, bool) { return f.Elem(), !f.IsNil() }
+		return c.optional(value, func(f reflect.Value) { f.Set(reflect.New(t.Elem())) }), want
 	}
 	if t.PkgPath() == "database/sql" && t.Kind() == reflect.Struct && t.NumField() == 2 && t.Field(1).Name == "Valid" {
 		c, want := codecOf(t.Field(0).Type, s)
-		return c.null(), want
+		value := func(f reflect.Value) (reflect.Value, bool) { return f.Field(0), f.Field(1).Bool() }
+		return c.optional(value, func(f reflect.Value) { f.Field(1).SetBool(true) }), want
 	}
 	switch kind := t.Kind(); s.column.Type {
 	case store.TypeCheck:
@@ -265,52 +264,33 @@ func codecOf(t reflect.Type, s *slot) (codec, string) {
 }
 
 func wantKind(kind reflect.Kind, names string, kinds ...reflect.Kind) string {
-	for _, k := range kinds {
-		if kind == k {
-			return ""
-		}
+	if slices.Contains(kinds, kind) {
+		return ""
 	}
 	return names
 }
 
-// pointer is the codec for a pointer, where nil is null.
-func (c codec) pointer() codec {
+// optional is the codec for a pointer, or for a Null of database/sql, that is null where it has no value: value gives it and says
+// whether there is one, and fill makes room for one.
+func (c codec) optional(value func(f reflect.Value) (reflect.Value, bool), fill func(f reflect.Value)) codec {
 	return codec{
 		func(f reflect.Value, v any) {
 			f.SetZero()
 			if v != nil {
-				f.Set(reflect.New(f.Type().Elem()))
-				c.load(f.Elem(), v)
-			}
-		},
-		func(f reflect.Value, v any) bool { return f.IsNil() == (v == nil) && (v == nil || c.same(f.Elem(), v)) },
-		func(f reflect.Value) any {
-			if f.IsNil() {
-				return nil
-			}
-			return c.value(f.Elem())
-		},
-	}
-}
-
-// null is the codec for a Null of database/sql, whose second field says whether the first has a value.
-func (c codec) null() codec {
-	return codec{
-		func(f reflect.Value, v any) {
-			f.SetZero()
-			if v != nil {
-				c.load(f.Field(0), v)
-				f.Field(1).SetBool(true)
+				fill(f)
+				inner, _ := value(f)
+				c.load(inner, v)
 			}
 		},
 		func(f reflect.Value, v any) bool {
-			return f.Field(1).Bool() == (v != nil) && (v == nil || c.same(f.Field(0), v))
+			inner, is := value(f)
+			return is == (v != nil) && (!is || c.same(inner, v))
 		},
 		func(f reflect.Value) any {
-			if !f.Field(1).Bool() {
-				return nil
+			if inner, is := value(f); is {
+				return c.value(inner)
 			}
-			return c.value(f.Field(0))
+			return nil
 		},
 	}
 }
@@ -332,47 +312,30 @@ func (r *registry) planOf(t reflect.Type) (*structPlan, error) {
 }
 
 func (m *meta) planOf(t reflect.Type) (*structPlan, error) {
-	p := &structPlan{meta: m, typ: t}
-	if err := p.addFields(t, nil, map[string]bool{}); err != nil {
-		return nil, err
+	p, known := &structPlan{meta: m, typ: t}, map[string]bool{}
+	for _, f := range structFields(t, nil, true) {
+		switch name := jsonName(f); {
+		case isDocument(f):
+			p.document = f.Index
+		case known[name]:
+			return nil, fmt.Errorf("field %s: %s is there already, those of each document in its frappems.Document", f.Name, name)
+		default:
+			known[name] = true
+			if err := p.addField(f, name); err != nil {
+				return nil, fmt.Errorf("field %s: %w", f.Name, err)
+			}
+		}
 	}
 	return p, nil
 }
 
-// addFields adds the fields of a struct, and of those that it embeds.
-func (p *structPlan) addFields(t reflect.Type, index []int, known map[string]bool) error {
-	for i := range t.NumField() {
-		f := t.Field(i)
-		at := append(index[:len(index):len(index)], i)
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		switch {
-		case f.Anonymous && f.Type.Kind() == reflect.Struct && name == "":
-			if f.Type == reflect.TypeFor[Document]() {
-				p.document = at
-			}
-			if err := p.addFields(f.Type, at, known); err != nil {
-				return err
-			}
-		case !f.IsExported() || name == "-":
-		case known[name]:
-			return fmt.Errorf("field %s: %s is there already, those of each document in its frappems.Document", f.Name, name)
-		default:
-			known[name] = true
-			if err := p.addField(f, at, name); err != nil {
-				return fmt.Errorf("field %s: %w", f.Name, err)
-			}
-		}
-	}
-	return nil
-}
-
-func (p *structPlan) addField(f reflect.StructField, index []int, name string) error {
+func (p *structPlan) addField(f reflect.StructField, name string) error {
 	if slot, ok := p.meta.slotOf[name]; ok {
 		c, want := codecOf(f.Type, &p.meta.slots[slot])
 		if want != "" {
 			return fmt.Errorf("%s cannot hold %s, want %s", f.Type, p.meta.slots[slot].kind(), want)
 		}
-		p.fields = append(p.fields, structField{index, slot, c})
+		p.fields = append(p.fields, structField{f.Index, slot, c})
 		return nil
 	}
 	at := p.meta.tableOf(name)
@@ -384,12 +347,7 @@ func (p *structPlan) addField(f reflect.StructField, index []int, name string) e
 		return fmt.Errorf("%s has no field %q with a value%s", p.meta.Name, name, hint)
 	}
 	table := &p.meta.tables[at]
-	row := f.Type
-	if row.Kind() == reflect.Slice {
-		if row = row.Elem(); row.Kind() == reflect.Pointer {
-			row = row.Elem()
-		}
-	}
+	row := rowType(f.Type)
 	doctype, _, err := documentTag(row)
 	if f.Type.Kind() != reflect.Slice || err != nil || doctype != "" && doctype != table.child.Name || p.meta == table.child {
 		return fmt.Errorf("%s cannot hold rows of %s, want a slice of a struct, or of pointers to one, that embeds "+
@@ -399,8 +357,18 @@ func (p *structPlan) addField(f reflect.StructField, index []int, name string) e
 	if err != nil {
 		return fmt.Errorf("%s: %w", row, err)
 	}
-	p.tables = append(p.tables, structTable{index, at, rows, table.field})
+	p.tables = append(p.tables, structTable{f.Index, at, rows, table.field})
 	return nil
+}
+
+// rowType is the type of the structs in a slice of them, or of pointers to them; another type is itself.
+func rowType(t reflect.Type) reflect.Type {
+	if t.Kind() == reflect.Slice {
+		if t = t.Elem(); t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+	}
+	return t
 }
 
 // kind is the field type of a slot, in messages.
@@ -411,19 +379,36 @@ func (s *slot) kind() string {
 	return s.field.Fieldtype
 }
 
+// structFields are the fields of a struct that documents can have, and those of structs that it embeds. One that it embeds as a
+// [Document] is among them; with standard its fields are, too. The Index of each is the one from where index is empty.
+func structFields(t reflect.Type, index []int, standard bool) (fields []reflect.StructField) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		f.Index = append(slices.Clip(index), i)
+		embedded := f.Anonymous && f.Type.Kind() == reflect.Struct && jsonName(f) == ""
+		if embedded && isDocument(f) || !embedded && f.IsExported() && jsonName(f) != "-" {
+			fields = append(fields, f)
+		}
+		if embedded && (standard || !isDocument(f)) {
+			fields = append(fields, structFields(f.Type, f.Index, standard)...)
+		}
+	}
+	return fields
+}
+
+func isDocument(f reflect.StructField) bool { return f.Type == reflect.TypeFor[Document]() }
+
+func jsonName(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	return name
+}
+
 // documentTag finds the Document that a struct embeds, and gives its tags: the DocType and the properties of it.
 func documentTag(t reflect.Type) (doctype, properties string, err error) {
 	if t.Kind() == reflect.Struct {
-		for i := range t.NumField() {
-			f := t.Field(i)
-			if !f.Anonymous || f.Type.Kind() != reflect.Struct {
-				continue
-			}
-			if f.Type == reflect.TypeFor[Document]() {
+		for _, f := range structFields(t, nil, false) {
+			if isDocument(f) {
 				return f.Tag.Get("doctype"), f.Tag.Get("frappe"), nil
-			}
-			if doctype, properties, err = documentTag(f.Type); err == nil {
-				return doctype, properties, nil
 			}
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/frappems/frappems/internal/plain"
 
@@ -139,16 +138,16 @@ func columnText(c *store.Column, v any) (*string, error) {
 		ok = math.Abs(toFloat(v)) < 1<<63 || toText(v) == text
 	case store.TypeDecimal:
 		f := toFloat(v)
-		text, ok = decimalText(f, 9), math.Abs(f) < decimalLimit
+		text, ok = plain.Decimal(f, 9), math.Abs(f) < decimalLimit
 	case store.TypeRating:
 		f := toFloat(v)
-		text, ok = decimalText(f, 2), math.Abs(f) < 10
+		text, ok = plain.Decimal(f, 2), math.Abs(f) < 10
 	case store.TypeDate:
-		text, ok = dateText(toText(v))
+		text, ok = plain.Date(toText(v))
 	case store.TypeDatetime:
-		text, ok = datetimeText(toText(v))
+		text, ok = plain.Datetime(toText(v))
 	case store.TypeTime:
-		text, ok = timeText(toText(v))
+		text, ok = plain.Time(toText(v))
 	case store.TypeJSON:
 		text = toText(v)
 		ok = json.Valid([]byte(text))
@@ -166,108 +165,6 @@ func jsonKind(raw json.RawMessage) string {
 		return "a list"
 	}
 	return "an object"
-}
-
-// quoteShort quotes what a client sent for a message that it reads.
-func quoteShort(s string) string {
-	if r := []rune(s); len(r) > 60 {
-		s = string(r[:60]) + "…"
-	}
-	return "'" + escapeHTML(s) + "'"
-}
-
-// decimalText prints a float as MariaDB prints it back from a column with so many places: of the shortest decimal that
-// is the float, rounded half away from zero, as its own conversion does. What is not finite gives "".
-func decimalText(f float64, places int) string {
-	text, _ := plain.Number(strconv.FormatFloat(f, 'f', -1, 64), places)
-	return text
-}
-
-// dateText reads a date as MariaDB does: year, month and day with any usual separator, or eight digits; a time is cut off.
-func dateText(s string) (string, bool) {
-	text, ok := datetimeText(s)
-	if !ok {
-		return "", false
-	}
-	return text[:10], true
-}
-
-// datetimeText reads a date and time as MariaDB does; a date alone is its midnight, digits past microseconds are cut.
-func datetimeText(s string) (string, bool) {
-	s = strings.TrimSpace(s)
-	at := strings.IndexAny(s, " T")
-	day, clock := s, "00:00:00.000000"
-	if at >= 0 {
-		var ok bool
-		if clock, ok = timeText(s[at+1:]); !ok {
-			return "", false
-		}
-		day = s[:at]
-	}
-	if len(day) == 8 && strings.Trim(day, "0123456789") == "" {
-		day = day[:4] + "-" + day[4:6] + "-" + day[6:]
-	}
-	parts := strings.FieldsFunc(day, func(r rune) bool { return r == '-' || r == '/' || r == '.' })
-	if len(parts) != 3 {
-		return "", false
-	}
-	year, ok1 := digits(parts[0], 4)
-	month, ok2 := digits(parts[1], 2)
-	date, ok3 := digits(parts[2], 2)
-	if !ok1 || !ok2 || !ok3 || len(parts[0]) == 3 || len(parts[0]) == 1 {
-		return "", false
-	}
-	if len(parts[0]) == 2 {
-		year += 2000
-		if year >= 2070 {
-			year -= 100
-		}
-	}
-	t := time.Date(year, time.Month(month), date, 0, 0, 0, 0, time.UTC)
-	if year == 0 || t.Year() != year || int(t.Month()) != month || t.Day() != date {
-		return "", false
-	}
-	return t.Format(time.DateOnly) + " " + clock, true
-}
-
-// timeText reads a time of day: hours and minutes, and seconds with a fraction where given.
-func timeText(s string) (string, bool) {
-	parts := strings.Split(strings.TrimSpace(s), ":")
-	if len(parts) < 2 || len(parts) > 3 {
-		return "", false
-	}
-	hour, ok1 := digits(parts[0], 2)
-	minute, ok2 := digits(parts[1], 2)
-	second, micros := 0, "000000"
-	ok3 := true
-	if len(parts) == 3 {
-		whole, fraction, _ := strings.Cut(parts[2], ".")
-		second, ok3 = digits(whole, 2)
-		if strings.Trim(fraction, "0123456789") != "" {
-			return "", false
-		}
-		micros = (fraction + "000000")[:6]
-	}
-	if !ok1 || !ok2 || !ok3 || hour > 23 || minute > 59 || second > 59 {
-		return "", false
-	}
-	return twoDigits(hour) + ":" + twoDigits(minute) + ":" + twoDigits(second) + "." + micros, true
-}
-
-// digits reads a number of at most so many digits and nothing else.
-func digits(s string, most int) (int, bool) {
-	if s == "" || len(s) > most || strings.Trim(s, "0123456789") != "" {
-		return 0, false
-	}
-	n, err := strconv.Atoi(s)
-	return n, err == nil
-}
-
-func twoDigits(n int) string {
-	if n < 10 {
-		return "0" + strconv.Itoa(n)
-	}
-	return strconv.Itoa(n)
 }
 
 // shownText gives a column's text form as Frappe's Python prints the value: whole seconds without a fraction, hours

@@ -8,6 +8,7 @@ package plain
 import (
 	"cmp"
 	"math/big"
+	"strconv"
 	"strings"
 )
 
@@ -34,6 +35,13 @@ func Number(s string, places int) (string, bool) {
 		scaled = increment(scaled)
 	}
 	return place(string(scaled), places, negative), true
+}
+
+// Decimal prints a float as MariaDB prints it back from a column with so many places: of the shortest decimal that is the float,
+// rounded half away from zero, as its own conversion does. What is not finite gives "".
+func Decimal(f float64, places int) string {
+	text, _ := Number(strconv.FormatFloat(f, 'f', -1, 64), places)
+	return text
 }
 
 // isNumber reports whether s is in normal form already, which it nearly always is.

@@ -1,0 +1,78 @@
+package plain
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Date reads a date as MariaDB does: year, month and day with any usual separator, or eight digits; a time is cut off.
+func Date(s string) (string, bool) {
+	text, ok := Datetime(s)
+	return text[:min(10, len(text))], ok
+}
+
+// Datetime reads a date and time as MariaDB does, and gives it as 2026-03-15 10:20:30.000000; a date alone is its midnight, digits
+// past microseconds are cut.
+func Datetime(s string) (string, bool) {
+	day, clock := strings.TrimSpace(s), "00:00:00.000000"
+	if at := strings.IndexAny(day, " T"); at >= 0 {
+		var ok bool
+		if clock, ok = Time(day[at+1:]); !ok {
+			return "", false
+		}
+		day = day[:at]
+	}
+	if len(day) == 8 && allDigits(day) {
+		day = day[:4] + "-" + day[4:6] + "-" + day[6:]
+	}
+	parts := strings.FieldsFunc(day, func(r rune) bool { return r == '-' || r == '/' || r == '.' })
+	if len(parts) != 3 || len(parts[0])%2 == 1 {
+		return "", false
+	}
+	year, ok1 := Digits(parts[0], 4)
+	month, ok2 := Digits(parts[1], 2)
+	date, ok3 := Digits(parts[2], 2)
+	if len(parts[0]) == 2 {
+		year += 2000
+		if year >= 2070 {
+			year -= 100
+		}
+	}
+	t := time.Date(year, time.Month(month), date, 0, 0, 0, 0, time.UTC)
+	if !ok1 || !ok2 || !ok3 || year == 0 || t.Year() != year || int(t.Month()) != month || t.Day() != date {
+		return "", false
+	}
+	return t.Format(time.DateOnly) + " " + clock, true
+}
+
+// Time reads a time of day: hours and minutes, and seconds with a fraction where given.
+func Time(s string) (string, bool) {
+	parts := strings.Split(strings.TrimSpace(s), ":")
+	if len(parts) == 2 {
+		parts = append(parts, "0")
+	}
+	if len(parts) != 3 {
+		return "", false
+	}
+	seconds, fraction, _ := strings.Cut(parts[2], ".")
+	parts[2] = seconds
+	for i, last := range []string{"23", "59", "59"} {
+		if _, ok := Digits(parts[i], 2); !ok {
+			return "", false
+		}
+		if parts[i] = ("0" + parts[i])[len(parts[i])-1:]; parts[i] > last {
+			return "", false
+		}
+	}
+	return strings.Join(parts, ":") + "." + (fraction + "000000")[:6], allDigits(fraction)
+}
+
+// Digits reads a number of at most so many digits and nothing else.
+func Digits(s string, most int) (int, bool) {
+	if s == "" || len(s) > most || !allDigits(s) {
+		return 0, false
+	}
+	n, err := strconv.Atoi(s)
+	return n, err == nil
+}
