@@ -30,6 +30,7 @@ var dialect = store.Dialect{
 	Operands: [store.TypeTime + 1]string{ // as texts they would be compared as floating point numbers
 		store.TypeDecimal: "CAST(? AS DECIMAL(65,9))", store.TypeRating: "CAST(? AS DECIMAL(65,9))",
 	},
+	Like: like,
 	Upsert: func(column string) string {
 		return "ON DUPLICATE KEY UPDATE " + column + " = " + column + " + VALUES(" + column + ")"
 	},
@@ -56,6 +57,15 @@ func columnType(c *store.Column) string {
 	return typeNames[c.Type]
 }
 
+// like is the Like of the dialect. For a varchar it keeps MariaDB from reading only a range of an index: characters beyond the Basic
+// Multilingual Plane, such as 😀, lie behind the end of the range that it takes for a prefix.
+func like(column string, c *store.Column) string {
+	if c.Type == store.TypeVarchar {
+		return "(" + column + " LIKE ?) = 1"
+	}
+	return column + " LIKE ?"
+}
+
 // bind makes integers numbers: MariaDB would compare them with a text as floating point numbers.
 func bind(c *store.Column, text string) (any, error) {
 	switch c.Type {
@@ -67,24 +77,61 @@ func bind(c *store.Column, text string) (any, error) {
 	return nil, nil
 }
 
+// storeErrors are the numbers of MariaDB's errors that say something of the data or the server. What is not here is a fault.
+var storeErrors = map[uint16]store.StoreError{
+	1022: store.ErrDuplicateKey,
+	1062: store.ErrDuplicateKey,
+
+	1020: store.ErrDeadlock, // of a snapshot: the row has changed since
+	1205: store.ErrDeadlock, // waited too long for a lock; it is the statement that is rolled back, and core does the rest
+	1213: store.ErrDeadlock, // in a cluster also a conflict with what another node has committed
+
+	1048: store.ErrValueOutOfRange, // NULL
+	1118: store.ErrValueOutOfRange, // the row is too long
+	1153: store.ErrValueOutOfRange, // max_allowed_packet, as are 1301 and, in the driver, ErrPktTooLarge
+	1264: store.ErrValueOutOfRange,
+	1265: store.ErrValueOutOfRange,
+	1292: store.ErrValueOutOfRange,
+	1301: store.ErrValueOutOfRange,
+	1364: store.ErrValueOutOfRange, // no value and no default
+	1366: store.ErrValueOutOfRange,
+	1406: store.ErrValueOutOfRange, // too long
+	1690: store.ErrValueOutOfRange, // the result of a calculation
+	4025: store.ErrValueOutOfRange, // CHECK
+
+	1021: store.ErrUnavailable, // the disk is full
+	1037: store.ErrUnavailable, // out of memory, as are 1038 and 1041
+	1038: store.ErrUnavailable,
+	1040: store.ErrUnavailable, // too many connections
+	1041: store.ErrUnavailable,
+	1047: store.ErrUnavailable, // the node is not in its cluster
+	1053: store.ErrUnavailable, // the server shuts down
+	1114: store.ErrUnavailable, // the table is full: the disk
+	1135: store.ErrUnavailable, // no thread for the connection
+	1184: store.ErrUnavailable, // the connection was ended, as 1152, 1927
+	1152: store.ErrUnavailable,
+	1203: store.ErrUnavailable, // too many connections of this user, as 1226
+	1226: store.ErrUnavailable,
+	1290: store.ErrUnavailable, // read_only, as 1836
+	1317: store.ErrUnavailable, // KILL QUERY
+	1637: store.ErrUnavailable, // too many transactions
+	1836: store.ErrUnavailable,
+	1927: store.ErrUnavailable,
+	1969: store.ErrUnavailable, // max_statement_time
+}
+
 func storeError(err error) store.StoreError {
 	var problem *mysql.MySQLError
+	var connecting *connectError
 	var network net.Error
 	switch {
-	case errors.As(err, &problem):
-	case errors.Is(err, driver.ErrBadConn), errors.Is(err, mysql.ErrInvalidConn), errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.As(err, &connecting):
 		return store.ErrUnavailable
-	default:
-		return ""
-	}
-	switch problem.Number {
-	case 1062:
-		return store.ErrDuplicateKey
-	case 1205, 1213, 1020:
-		return store.ErrDeadlock
-	case 1264, 1406, 1366, 1292, 1048, 1364:
+	case errors.As(err, &problem):
+		return storeErrors[problem.Number]
+	case errors.Is(err, mysql.ErrPktTooLarge):
 		return store.ErrValueOutOfRange
-	case 1040, 1203, 1053, 1927, 2006, 2013, 1290, 1969:
+	case errors.Is(err, driver.ErrBadConn), errors.Is(err, mysql.ErrInvalidConn), errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return store.ErrUnavailable
 	}
 	return ""

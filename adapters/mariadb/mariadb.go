@@ -2,65 +2,65 @@
 package mariadb
 
 import (
+	"context"
 	"database/sql"
-	"fmt"
-	"net/url"
-	"runtime"
-	"strings"
 	"time"
 
 	"github.com/frappems/frappems/store"
-	"github.com/go-sql-driver/mysql"
 )
 
-// asideConnections is how many connections there are, beside the pool, for short transactions that others wait for.
+// asideConnections is how many connections there are, beside those for requests, for short transactions that others wait for.
 const asideConnections = 4
 
-// Open returns a store in the database that a URL names: mysql://user:password@host:3306/database.
+// Open returns a store in the database that a URL names, such as mysql://user:password@host:3306/database; the scheme may be
+// mariadb as well. These parameters are known, and every other one is refused:
+//
+//   - tls: true (certificate and host name are checked), skip-verify (neither is) or false, the default
+//   - tls-ca: a file of PEM certificates that tls=true trusts in place of the system's
+//   - socket: the path of a Unix socket, in place of the host
+//   - connections: how many there are at most, by default 8 for each CPU and 4 more; Migrate takes one beside them
+//   - connect-timeout: how long a new connection may take, by default 5s
+//   - statement-timeout: when the server ends a statement, by default 20s. One that does not answer then either counts as
+//     unreachable two seconds later. Locks are waited for half as long. Migrate has no such limit
+//   - charset: utf8mb4, which it is in any case
+//
+// Open does not connect. That a server is missing, too old, or set up so that data would suffer, is an error of Migrate, and so of
+// App.Start. The store may be used by many goroutines, and the database by many processes. No error has the password in it.
 func Open(database string) (store.Store, error) {
-	config, err := parse(database)
+	p, err := parse(database)
 	if err != nil {
 		return nil, err
 	}
-	connector, err := mysql.NewConnector(config)
+	limited, err := p.connector(p.statementTimeout + graceTime)
 	if err != nil {
-		return nil, fmt.Errorf("mariadb: %w", err)
+		return nil, err
 	}
-	db := sql.OpenDB(connector)
-	size := max(8, 8*runtime.NumCPU())
-	db.SetMaxOpenConns(size + asideConnections)
-	db.SetMaxIdleConns(size + asideConnections)
-	db.SetConnMaxLifetime(3 * time.Minute)
+	patient, err := p.connector(0)
+	if err != nil {
+		return nil, err
+	}
+	requests, migrations := sql.OpenDB(limited), sql.OpenDB(patient)
+	requests.SetMaxOpenConns(p.connections)
+	requests.SetMaxIdleConns(p.connections)
+	requests.SetConnMaxLifetime(3 * time.Minute)
+	requests.SetConnMaxIdleTime(time.Minute)
+	migrations.SetMaxIdleConns(-1)
 	dialect := dialect
-	dialect.Connections, dialect.ConcurrentWriters = size, true
-	return store.NewSQL(db, dialect), nil
+	dialect.Connections, dialect.ConcurrentWriters, dialect.Migrations = p.connections-asideConnections, true, migrations
+	kept := store.NewSQL(requests, dialect)
+	return &checkedStore{kept, kept.(store.ConcurrentWriters), requests}, nil
 }
 
-// parse makes the driver's configuration of a URL.
-func parse(database string) (*mysql.Config, error) {
-	u, err := url.Parse(database)
-	if err != nil || u.Scheme != "mysql" && u.Scheme != "mariadb" {
-		return nil, fmt.Errorf("mariadb: want a URL such as mysql://user:password@host:3306/database")
+// checkedStore looks at the server before it migrates.
+type checkedStore struct {
+	store.Store
+	store.ConcurrentWriters
+	db *sql.DB
+}
+
+func (s *checkedStore) Migrate(ctx context.Context, want *store.Schema, apply bool) (store.Plan, error) {
+	if err := checkServer(ctx, s.db); err != nil {
+		return nil, err
 	}
-	config := mysql.NewConfig()
-	config.User = u.User.Username()
-	config.Passwd, _ = u.User.Password()
-	config.Net, config.Addr = "tcp", u.Host
-	if u.Port() == "" {
-		config.Addr += ":3306"
-	}
-	config.DBName = strings.TrimPrefix(u.Path, "/")
-	config.Collation = "utf8mb4_unicode_ci"
-	config.InterpolateParams = true
-	config.ClientFoundRows = true
-	config.Params = map[string]string{
-		"sql_mode":           "'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
-		"time_zone":          "'+00:00'",
-		"tx_isolation":       "'READ-COMMITTED'",
-		"max_statement_time": "30",
-		// Of what MariaDB works out about a statement before it runs, the estimates cost most, and ours need none.
-		"eq_range_index_dive_limit":           "1",
-		"optimizer_use_condition_selectivity": "1",
-	}
-	return config, nil
+	return s.Store.Migrate(ctx, want, apply)
 }

@@ -11,7 +11,7 @@ import (
 // ddl is how tables change while a service uses them. INPLACE takes in what needs less than a rebuild: the server does what is
 // cheapest. A change of type is a copy of the table, in which it can be read only; the plan says so.
 var ddl = store.DDL{
-	Session:  "SET SESSION lock_wait_timeout = 1, max_statement_time = 0",
+	Session:  "SET SESSION lock_wait_timeout = 1, max_statement_time = 0, innodb_strict_mode = 1",
 	Lock:     "SELECT GET_LOCK(CONCAT('frappems.migrate.', MD5(DATABASE())), 5)",
 	Attempts: 120,
 	Pause:    time.Second,

@@ -20,16 +20,17 @@ import (
 // connect opens the database of a URL as the adapter does, for statements of a test's own.
 func connect(t testing.TB, url string) *sql.DB {
 	t.Helper()
-	config, err := parse(url)
+	p, err := parse(url)
 	if err != nil {
 		t.Fatal(err)
 	}
+	config := p.config(0)
 	config.MultiStatements = true
-	connector, err := mysql.NewConnector(config)
+	inner, err := mysql.NewConnector(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	db := sql.OpenDB(connector)
+	db := sql.OpenDB(&connector{p, inner})
 	t.Cleanup(func() { db.Close() })
 	return db
 }
