@@ -11,6 +11,12 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
+// Numbers of errors that those who set up a service meet.
+const (
+	unknownDatabase = 1049
+	unknownVariable = 1193
+)
+
 // graceTime is how long after a statement should have ended the connection is given up.
 const graceTime = 2 * time.Second
 
@@ -52,7 +58,7 @@ func (c *connector) connect(ctx context.Context) (driver.Conn, error) {
 	}
 	for _, statement := range c.settings() {
 		if _, err := conn.(driver.ExecerContext).ExecContext(ctx, statement, nil); err != nil {
-			err = unlessMariaDB(ctx, conn, err)
+			err = refused(ctx, conn, err)
 			conn.Close()
 			return nil, err
 		}
@@ -101,27 +107,34 @@ func (p *parameters) settings() []string {
 	return []string{"SET " + strings.Join(settings, ", "), "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE"}
 }
 
-// unlessMariaDB says so where settings are refused because the server is something else.
-func unlessMariaDB(ctx context.Context, conn driver.Conn, err error) error {
-	rows, problem := conn.(driver.QueryerContext).QueryContext(ctx, "SELECT VERSION()", nil)
-	if problem != nil {
+// refused says why a server refuses the settings.
+func refused(ctx context.Context, conn driver.Conn, err error) error {
+	var problem *mysql.MySQLError
+	if !errors.As(err, &problem) || problem.Number != unknownVariable {
+		return err
+	}
+	rows, failed := conn.(driver.QueryerContext).QueryContext(ctx, "SELECT VERSION()", nil)
+	if failed != nil {
 		return err
 	}
 	defer rows.Close()
 	version := make([]driver.Value, 1)
-	if rows.Next(version) != nil {
-		return err
+	if rows.Next(version) == nil {
+		text, _ := version[0].([]byte)
+		if wrong := checkVersion(string(text)); wrong != nil {
+			return wrong
+		}
 	}
-	if text, ok := version[0].([]byte); ok {
-		return errors.Join(checkVersion(string(text)), err)
+	if strings.Contains(problem.Message, "innodb") {
+		return fmt.Errorf("InnoDB is off, and nothing else has transactions: start the server without skip-innodb: %w", err)
 	}
 	return err
 }
 
-// hint adds what to do to errors that those who set up a service meet.
+// hint adds what to do.
 func hint(err error) error {
 	var problem *mysql.MySQLError
-	if errors.As(err, &problem) && problem.Number == 1049 {
+	if errors.As(err, &problem) && problem.Number == unknownDatabase {
 		return fmt.Errorf("%w: make it with CREATE DATABASE", err)
 	}
 	return err

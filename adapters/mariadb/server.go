@@ -21,11 +21,12 @@ type requirement struct {
 
 // requirements are in the order in which they are told.
 var requirements = []requirement{
-	{"have_innodb", func(v string) bool { return v == "1" }, "InnoDB is off: start the server without skip-innodb, since nothing else has transactions"},
 	{"innodb_page_size", atLeast(16384), "its pages hold less than rows and indexes need: make the server's data directory with innodb_page_size = 16k, the default"},
 	{"innodb_force_recovery", func(v string) bool { return v == "0" }, "it is for rescuing data, not for serving them: start the server with innodb_force_recovery = 0"},
 	{"innodb_read_only", off, "nothing can be written: start the server without innodb_read_only"},
 	{"read_only", off, "nothing can be written; is it a replica? Give the URL of the primary, or SET GLOBAL read_only = 0"},
+	{"lower_case_table_names", func(v string) bool { return v == "0" || v == "2" }, "tables lose the names that they are found by: use a server with 0, the default on Linux, " +
+		"from its first start on"},
 	{"max_allowed_packet", atLeast(16 << 20), "documents may be larger: set it to 16M, the default, or more, in the server's configuration or by SET GLOBAL"},
 }
 
@@ -60,10 +61,9 @@ func checkServer(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-// readVariables returns global variables by their names in lower case. Those of an engine that is off are not there.
+// readVariables returns global variables by their names in lower case.
 func readVariables(ctx context.Context, db *sql.DB) (map[string]string, error) {
-	rows, err := db.QueryContext(ctx, "SELECT variable_name, variable_value FROM information_schema.global_variables UNION ALL "+
-		"SELECT 'have_innodb', COUNT(*) FROM information_schema.engines WHERE engine = 'InnoDB' AND support IN ('YES', 'DEFAULT')")
+	rows, err := db.QueryContext(ctx, "SELECT variable_name, variable_value FROM information_schema.global_variables")
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -43,7 +44,13 @@ func Start(options ...string) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{dir: dir, options: options, daemon: daemon}
-	install := exec.Command(installer, "--no-defaults", "--datadir="+s.data(), "--auth-root-authentication-method=normal", "--skip-test-db", "--user="+userName())
+	arguments := []string{"--no-defaults", "--datadir=" + s.data(), "--auth-root-authentication-method=normal", "--skip-test-db", "--user=" + userName()}
+	for _, o := range options {
+		if strings.HasPrefix(o, "--innodb-page-size=") { // which is that of the files
+			arguments = append(arguments, o)
+		}
+	}
+	install := exec.Command(installer, arguments...)
 	if out, err := install.CombinedOutput(); err != nil {
 		os.RemoveAll(dir)
 		return nil, fmt.Errorf("mariadb-install-db: %w: %s", err, out)
@@ -102,14 +109,15 @@ func (s *Server) Pid() int {
 	return s.process.Process.Pid
 }
 
-// Restart starts a server that was stopped or killed, and returns when it takes connections.
-func (s *Server) Restart() error {
+// Restart starts a server that was stopped or killed, and returns when it takes connections. The options are for this time, beside
+// those of Start.
+func (s *Server) Restart(options ...string) error {
 	if s.process != nil {
 		return errors.New("mariadbtest: the server runs")
 	}
 	arguments := append([]string{"--no-defaults", "--datadir=" + s.data(), "--port=" + strconv.Itoa(s.port), "--bind-address=127.0.0.1",
 		"--socket=" + filepath.Join(s.dir, "s"), "--pid-file=" + filepath.Join(s.dir, "pid"), "--user=" + userName(), "--tmpdir=" + s.dir,
-		"--skip-name-resolve", "--performance-schema=OFF"}, s.options...)
+		"--skip-name-resolve", "--performance-schema=OFF"}, slices.Concat(s.options, options)...)
 	cmd := exec.Command(s.daemon, arguments...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	stderr, err := cmd.StderrPipe()
