@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"strings"
 
 	"github.com/frappems/frappems/store"
 	"github.com/go-sql-driver/mysql"
@@ -120,6 +121,9 @@ var storeErrors = map[uint16]store.StoreError{
 	1969: store.ErrUnavailable, // max_statement_time
 }
 
+// otherError is the number of errors that have none of their own.
+const otherError = 1105
+
 func storeError(err error) store.StoreError {
 	var problem *mysql.MySQLError
 	var connecting *connectError
@@ -128,6 +132,9 @@ func storeError(err error) store.StoreError {
 	case errors.As(err, &connecting):
 		return store.ErrUnavailable
 	case errors.As(err, &problem):
+		if problem.Number == otherError && strings.Contains(problem.Message, "max_allowed_packet") {
+			return store.ErrValueOutOfRange // one that is bound apart from its statement
+		}
 		return storeErrors[problem.Number]
 	case errors.Is(err, mysql.ErrPktTooLarge):
 		return store.ErrValueOutOfRange
