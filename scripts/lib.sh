@@ -45,3 +45,8 @@ need_cc() {
 	fi
 	export CGO_ENABLED=1
 }
+
+# need_mariadb sees to a MariaDB server. The tests start private ones, so of Debian's packages it takes those that bring no service.
+need_mariadb() {
+	(PATH=$PATH:/usr/sbin:/usr/bin && command -v mariadbd && command -v mariadb-install-db) >/dev/null || install mariadb-server-core mariadb-client-core
+}

@@ -4,20 +4,24 @@
 # service and those of the adapters' READMEs are compiled, started and asked; the command is installed and started.
 . "$(dirname "$0")/lib.sh"
 need_go
+need_mariadb
 
 version=v$(cat VERSION)
 core=$(awk '$1 == "module" { print $2 }' go.mod)
 repo=$PWD
 tmp=$(mktemp -d)
 pid=
+database=
 cleanup() {
 	[ -z "$pid" ] || kill "$pid" 2>/dev/null || true
+	[ -z "$database" ] || { kill "$database" && wait "$database"; } 2>/dev/null || true
 	rm -rf "$tmp"
 }
 trap cleanup EXIT
 
 go -C internal/tools run ./proxy "$repo" "$tmp/proxy"
 go -C internal/tools build -o "$tmp/ask" ./ask
+go -C internal/tools build -o "$tmp/mariadb" ./mariadb
 
 # Other people's modules may come from the download cache of this machine; ours only from the new proxy, so nothing is
 # fetched from a repository directly.
@@ -25,6 +29,13 @@ proxies=$(go env GOPROXY | sed -E 's/[,|]?direct//g')
 GOPROXY="file://$tmp/proxy,file://$(go env GOMODCACHE)/cache/download${proxies:+,$proxies}"
 GONOSUMDB="$core,$(go env GONOSUMDB)"
 export GOPROXY GONOSUMDB GOMODCACHE="$tmp/mod" GOBIN="$tmp/bin" GOWORK=off GOFLAGS=-modcacherw
+
+# A private MariaDB for the services whose READMEs have a DATABASE_URL.
+mkfifo "$tmp/url"
+"$tmp/mariadb" notes >"$tmp/url" &
+database=$!
+read -r DATABASE_URL <"$tmp/url" || fail "MariaDB did not start."
+export DATABASE_URL
 
 # fence FILE FIRST prints the first code block of FILE whose first line begins with FIRST.
 fence() {
@@ -104,4 +115,12 @@ mkdir "$tmp/serve"
 cd "$tmp/serve"
 start "$tmp/bin/frappems" serve --addr 127.0.0.1:0
 ask '200 {"data":[{"name":' GET '/api/resource/Sales Order?limit=1' "token clerk:demo-clerk-secret"
+stop
+
+step "the command, on MariaDB"
+mkdir doctypes
+fence "$repo/README.md" '{"doctype": "DocType"' >doctypes/note.json
+fence "$repo/README.md" '[{"user":' >users.json
+start "$tmp/bin/frappems" serve --doctypes doctypes --users users.json --addr 127.0.0.1:0
+ask '200 {"data":[{"title":"Milk"}]}' GET '/api/resource/note?fields=["title"]' "token ada:secret"
 stop

@@ -3,6 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 need_go
 need_cc
+need_mariadb
 failed=0
 FUZZTIME=${FUZZTIME:-30s} scripts/fuzz.sh || failed=1
 CRASHES=${CRASHES:-10} # times that each of these tests runs

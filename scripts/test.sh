@@ -3,6 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 need_go
 need_cc
+need_mariadb
 command -v git >/dev/null || install git
 scripts/lint.sh
 step "a release, as somebody outside gets it"

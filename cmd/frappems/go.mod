@@ -4,12 +4,15 @@ go 1.25.0
 
 require (
 	github.com/frappems/frappems v0.1.0
+	github.com/frappems/frappems/adapters/mariadb v0.1.0
 	github.com/frappems/frappems/adapters/sqlite v0.1.0
 	github.com/frappems/frappems/examples v0.1.0
 )
 
 require (
+	filippo.io/edwards25519 v1.2.0 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
+	github.com/go-sql-driver/mysql v1.10.1 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/ncruces/go-strftime v1.0.0 // indirect
@@ -20,4 +23,3 @@ require (
 	modernc.org/memory v1.12.1 // indirect
 	modernc.org/sqlite v1.58.0 // indirect
 )
-

@@ -60,8 +60,11 @@ func TestMistakes(t *testing.T) {
 		{"serve --doctypes users.json --users users.json --store memory: --addr 127.0.0.1:0", 1, []string{"not a directory"}},
 		{"serve --doctypes empty --users users.json --store memory: --addr 127.0.0.1:0", 1, []string{"no DocType JSON in empty"}},
 		{"serve --doctypes bad --users users.json --store memory: --addr 127.0.0.1:0", 1, []string{"broken.json"}},
-		{served + " --store mysql://u:p@h/db", 2, []string{"mariadb adapter"}},
-		{served + " --store postgres:x", 2, []string{"sqlite:PATH or memory:"}},
+		{served + " --store mysql://u:p@h/", 2, []string{"--store", "names no database"}},
+		{served + " --store mariadb://u:p@h/db?multiStatements=true", 2, []string{"--store", "multiStatements"}},
+		{served + " --store mysql:db", 2, []string{"mysql://user:password@host:3306/database"}},
+		{served + " --store mysql://u:p@127.0.0.1:1/db", 1, []string{"connecting to 127.0.0.1:1"}},
+		{served + " --store postgres://u:hunter2@h/db", 2, []string{"sqlite:PATH", "mysql://", "memory:"}},
 		{served + " --store sqlite:", 2, []string{"path of a file"}},
 		{served + " --store sqlite::memory:", 2, []string{"path of a file"}},
 		{served + " --store memory:x", 2, []string{"nothing after"}},
@@ -88,6 +91,9 @@ func TestMistakes(t *testing.T) {
 				if !strings.Contains(stderr.String(), want) {
 					t.Errorf("stderr has no %q: %s", want, &stderr)
 				}
+			}
+			if strings.Contains(stderr.String(), "hunter2") {
+				t.Errorf("stderr has a password in it: %s", &stderr)
 			}
 			if stdout.Len() > 0 {
 				t.Errorf("got on stdout: %s", &stdout)

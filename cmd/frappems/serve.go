@@ -18,6 +18,9 @@ import (
 	"github.com/frappems/frappems/store"
 )
 
+// storeVariable is where a store's URL is found without --store.
+const storeVariable = "DATABASE_URL"
+
 // options are the flags of serve and migrate.
 type options struct {
 	doctypes, users, store, addr, log, remoteLinks, adopt string
@@ -30,7 +33,8 @@ func parse(e *env, command string, args []string) (*options, error) {
 	set := flag.NewFlagSet("frappems "+command, flag.ContinueOnError)
 	set.SetOutput(e.stderr)
 	set.StringVar(&o.doctypes, "doctypes", "", "`directory` of DocType JSON files (default: those of an example)")
-	set.StringVar(&o.store, "store", "", "where documents are kept: sqlite:`PATH` or memory: (default sqlite:orders.db)")
+	set.StringVar(&o.store, "store", "", "where documents are kept: sqlite:PATH, mysql:`URL` or memory:; with --doctypes by default the variable "+
+		storeVariable+", which others do not see in the list of processes (the example: sqlite:orders.db)")
 	set.StringVar(&o.log, "log", "info", "least `level` of the log: debug, info, warn or error")
 	if command == "serve" {
 		set.StringVar(&o.users, "users", "", "JSON `file` of users with their keys and roles; required with --doctypes")
@@ -52,7 +56,10 @@ func parse(e *env, command string, args []string) (*options, error) {
 		return nil, usageError(fmt.Sprintf("%s takes flags only, not %q", command, set.Arg(0)))
 	}
 	if o.doctypes != "" && o.store == "" {
-		return nil, usageError("--store is required with --doctypes: sqlite:PATH or memory:")
+		o.store = e.getenv(storeVariable) // not for the example, which would put its documents there
+	}
+	if o.doctypes != "" && o.store == "" {
+		return nil, usageError("--store is required with --doctypes, or the variable " + storeVariable + ": " + stores)
 	}
 	return o, nil
 }
@@ -125,6 +132,10 @@ func serve(ctx context.Context, e *env, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Store.Close()) }()
+	if c.EncryptionKey == nil && hasPasswords(c.Types) {
+		return fmt.Errorf("%s is not set, and without it the passwords of documents could not be read after a restart: "+
+			"set it to 32 bytes in base64, as of: openssl rand -base64 32", keyVariable)
+	}
 	c.Auth = tokens
 	if !namesTenants(users) {
 		c.Tenant = "default"

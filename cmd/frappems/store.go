@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/frappems/frappems"
+	"github.com/frappems/frappems/adapters/mariadb"
 	"github.com/frappems/frappems/adapters/sqlite"
 )
 
@@ -47,9 +49,23 @@ func openStore(storeURL string, getenv func(string) string) (frappems.Store, []b
 		}
 		return store, key, nil
 	case "mysql", "mariadb":
-		return nil, nil, usageError("--store " + scheme + ": comes with the mariadb adapter, which this version does not have")
+		store, err := mariadb.Open(storeURL)
+		if err != nil {
+			return nil, nil, usageError(strings.Replace(err.Error(), "mariadb: ", "--store: ", 1))
+		}
+		return store, key, nil
 	}
-	return nil, nil, usageError(fmt.Sprintf("--store %s: want sqlite:PATH or memory:", storeURL))
+	return nil, nil, usageError(fmt.Sprintf("--store: want %s", stores)) // without what was given: a password may be in it
+}
+
+// stores are the kinds of --store.
+const stores = "sqlite:PATH, mysql://USER:PASSWORD@HOST/DATABASE or memory:"
+
+// hasPasswords says whether documents keep passwords, which are encrypted with a key that has to stay.
+func hasPasswords(types []*frappems.DocType) bool {
+	return slices.ContainsFunc(types, func(m *frappems.DocType) bool {
+		return slices.ContainsFunc(m.Fields, func(f frappems.Field) bool { return f.Fieldtype == "Password" })
+	})
 }
 
 func newKey() []byte {

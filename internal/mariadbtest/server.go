@@ -72,7 +72,7 @@ func find(name string) (string, error) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("mariadbtest: %s is missing: install MariaDB's server (on Debian: apt-get install mariadb-server)", name)
+	return "", fmt.Errorf("mariadbtest: %s is missing: install MariaDB's server (on Debian: apt-get install mariadb-server-core mariadb-client-core)", name)
 }
 
 func userName() string {
