@@ -31,7 +31,6 @@ var dialect = store.Dialect{
 	Operands: [store.TypeTime + 1]string{ // as texts they would be compared as floating point numbers
 		store.TypeDecimal: "CAST(? AS DECIMAL(65,9))", store.TypeRating: "CAST(? AS DECIMAL(65,9))",
 	},
-	Like: like,
 	Upsert: func(column string) string {
 		return "ON DUPLICATE KEY UPDATE " + column + " = " + column + " + VALUES(" + column + ")"
 	},
@@ -56,15 +55,6 @@ func columnType(c *store.Column) string {
 		return fmt.Sprintf("varchar(%d) CHARACTER SET ascii COLLATE ascii_bin", c.Length)
 	}
 	return typeNames[c.Type]
-}
-
-// like is the Like of the dialect. For a varchar it keeps MariaDB from reading only a range of an index: characters beyond the Basic
-// Multilingual Plane, such as 😀, lie behind the end of the range that it takes for a prefix.
-func like(column string, c *store.Column) string {
-	if c.Type == store.TypeVarchar {
-		return "(" + column + " LIKE ?) = 1"
-	}
-	return column + " LIKE ?"
 }
 
 // bind makes integers numbers: MariaDB would compare them with a text as floating point numbers.
