@@ -150,6 +150,7 @@ func isTable(f *frappems.Field) bool {
 // all services.
 type docTypeService struct {
 	app          *frappems.App
+	requests     *atomic.Int64
 	placeholders map[string]string // by name
 	names        map[string]string // by placeholder
 }
@@ -163,10 +164,10 @@ func newDocTypeService(t *testing.T, types []*frappems.DocType, s testedService)
 		t.Fatal(err)
 	}
 	begin := time.Date(2026, 11, 23, 18, 19, 16, 0, time.UTC)
-	var calls atomic.Int64
+	requests := &atomic.Int64{} // the clock stands still within one: a store may have a transaction tried again
 	app, err := frappems.New(frappems.Config{Types: types, Store: store, Auth: tokens, Logger: slog.New(slog.DiscardHandler),
 		EncryptionKey: bytes.Repeat([]byte("k"), 32),
-		Now:           func() time.Time { return begin.Add(time.Duration(calls.Add(1)) * time.Microsecond) }})
+		Now:           func() time.Time { return begin.Add(time.Duration(requests.Load()) * time.Microsecond) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +181,7 @@ func newDocTypeService(t *testing.T, types []*frappems.DocType, s testedService)
 	if err := app.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return &docTypeService{app: app, placeholders: map[string]string{}, names: map[string]string{}}
+	return &docTypeService{app: app, requests: requests, placeholders: map[string]string{}, names: map[string]string{}}
 }
 
 // checkFirstPlan wants a table for each DocType but Single and virtual ones.
@@ -217,6 +218,7 @@ func (s *docTypeService) ask(method, path string, body []byte) (int, string) {
 		request.Header.Set("Content-Type", "application/json")
 	}
 	recorder := httptest.NewRecorder()
+	s.requests.Add(1)
 	s.app.ServeHTTP(recorder, request)
 	answer := recorder.Body.String()
 	for _, found := range randomName.FindAllStringSubmatch(answer, -1) {
