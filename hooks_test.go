@@ -627,6 +627,7 @@ func TestDocstatus(t *testing.T) {
 		{"clerk@acme", `{"docstatus": 1}`, 403, "PermissionError"}, {"manager@acme", `{"docstatus": 1}`, 200, ""},
 		{"manager@acme", `{"docstatus": 0}`, 417, "DocstatusTransitionError"}, {"manager@acme", `{"client": null}`, 417, "UpdateAfterSubmitError"},
 		{"manager@acme", `{"memo": "x"}`, 200, ""}, {"manager@acme", `{"lines": []}`, 417, "UpdateAfterSubmitError"},
+		{"manager@acme", `{"lines": [{}]}`, 404, "DoesNotExistError"}, {"manager@acme", `{"lines": [{}, {}]}`, 417, "UpdateAfterSubmitError"},
 		{"manager@acme", `{"docstatus": 2, "client": null}`, 417, "UpdateAfterSubmitError"}, {"manager@acme", `{"docstatus": 2}`, 200, ""},
 		{"manager@acme", `{"memo": "y"}`, 417, "ValidationError"}, {"manager@acme", `{"docstatus": 1}`, 417, "ValidationError"},
 	} {

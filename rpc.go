@@ -223,7 +223,7 @@ func (c *call) send(w http.ResponseWriter, key string, value any) error {
 	if c.docs != nil {
 		out = append(out, `"docs":[`...)
 		for _, d := range c.docs {
-			out = append(c.db.appendDoc(out, d, false), ',')
+			out = append(c.db.appendDoc(out, d, exchangeFrom(c.ctx).v2), ',') // with its nulls: clients lay it over what they hold
 		}
 		out = append(bytes.TrimSuffix(out, []byte(",")), "],"...)
 	}
