@@ -445,8 +445,8 @@ func TestMethod(t *testing.T) {
 	}
 }
 
-// TestMethodForeignOrigin: a cookie alone does not let a page of another site call a method.
-func TestMethodForeignOrigin(t *testing.T) {
+// TestSecurity12MethodForeignOrigin: a cookie alone does not let a page of another site call a method.
+func TestSecurity12MethodForeignOrigin(t *testing.T) {
 	user := &frappems.User{Name: "ada", Tenant: "acme", Roles: []string{"Manager"}}
 	s := newUnstarted(t, officeDocTypes, func(c *frappems.Config) { c.Auth = cookieAuth{user} })
 	s.app.Resource("Party")
