@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/frappems/frappems/internal/plain"
-
 	"github.com/frappems/frappems/store"
 )
 
@@ -130,11 +128,7 @@ func (c *call) held(m *meta, name string, sent map[string]json.RawMessage) (*Doc
 	if err := d.update(values); err != nil {
 		return nil, err
 	}
-	sentAt, _ := plain.Datetime(toText(d.values[slotModified]))
-	if shownText(store.TypeDatetime, sentAt) != toText(stored.values[slotModified]) {
-		return nil, Errorf(TimestampMismatchError, "Error: Document has been modified after you have opened it. Please refresh to get the latest document.")
-	}
-	return d, nil
+	return d, d.checkLatest(stored)
 }
 
 // ownDocMethods are those that every document has in Frappe.

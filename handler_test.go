@@ -161,6 +161,7 @@ func TestJSONTransaction(t *testing.T) {
 		return map[string]bool{"inTx": db.InTx()}, err
 	})
 	s.app.Handle("/twice/{title}", twice)
+	s.app.Resource("Vault", frappems.ResourceOptions{Handlers: map[string]http.Handler{"create": twice}})
 	s.app.Handle("POST /apart/{title}", twice, frappems.Safe())
 	s.start()
 	for _, test := range []struct {
@@ -169,7 +170,8 @@ func TestJSONTransaction(t *testing.T) {
 		want, names        string
 	}{
 		{"POST", "/twice/A", `{}`, 200, `{"inTx":true}`, "A 1 A 2"}, {"PUT", "/twice/B", `{"fail": true}`, 417, "ValidationError", ""},
-		{"GET", "/twice/C", ``, 200, `{"inTx":false}`, "C 1 C 2"}, {"POST", "/apart/D", `{"fail": true}`, 417, "ValidationError", "D 1 D 2"},
+		{"GET", "/twice/C", ``, 200, `{"inTx":false}`, "C 1 C 2"}, {"POST", docPath("Vault") + "?title=F", `{"fail": true}`, 417, "ValidationError", ""},
+		{"POST", "/apart/D", `{"fail": true}`, 417, "ValidationError", "D 1 D 2"},
 	} {
 		got := s.send("manager@acme", test.method, test.path, test.body)
 		if got.status != test.status || got.body != test.want && got.Type != test.want {

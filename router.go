@@ -394,6 +394,7 @@ func (a *App) serveVerb(w http.ResponseWriter, r *http.Request, res *resource, r
 		return &Error{Code: MethodNotAllowedError}
 	}
 	serve := func(w http.ResponseWriter) error { return a.serveResource(w, r, res, name) }
+	whole := verb == "create" && r.Header.Get(idempotencyHeader) != ""
 	if handler := res.Handlers[verb]; handler != nil {
 		if err := a.admit(r, false); err != nil {
 			return err
@@ -404,8 +405,11 @@ func (a *App) serveVerb(w http.ResponseWriter, r *http.Request, res *resource, r
 			handler.ServeHTTP(w, r)
 			return nil
 		}
+		if h, isTyped := handler.(typed); isTyped && !reads(r) {
+			serve, whole = func(w http.ResponseWriter) error { return h.HandlerFunc(w, r) }, true
+		}
 	}
-	if verb == "create" && r.Header.Get(idempotencyHeader) != "" {
+	if whole {
 		return a.atomically(w, r, serve)
 	}
 	return serve(w)
