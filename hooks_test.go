@@ -721,3 +721,23 @@ func TestMatch(t *testing.T) {
 		t.Error("documents may be kept by caches")
 	}
 }
+
+// TestFetchCycle: links that are fetched through each other, and documents that link to themselves, are read once each.
+func TestFetchCycle(t *testing.T) {
+	const types = `[{"name": "Node", "autoname": "prompt", "fields": [
+		{"fieldname": "left", "fieldtype": "Link", "options": "Node", "fetch_from": "right.left"},
+		{"fieldname": "right", "fieldtype": "Link", "options": "Node", "fetch_from": "left.right"},
+		{"fieldname": "text", "fieldtype": "Data", "fetch_from": "left.text", "fetch_if_empty": 1}],
+		"permissions": [{"role": "Manager", "read": 1, "write": 1, "create": 1}]}]`
+	s := newService(t, types, []string{"Node"})
+	s.create("manager@acme", "Node", `{"name": "A", "text": "of A"}`, `{"name": "B", "left": "A"}`)
+	s.send("manager@acme", "PUT", docPath("Node", "A"), `{"left": "B", "right": "A"}`).want(t, 200, "")
+	s.store.Take()
+	got := s.send("manager@acme", "PUT", docPath("Node", "A"), `{"left": "A", "right": "B"}`)
+	if statements := s.store.Take(); got.status != 200 || len(statements) > 8 {
+		t.Errorf("got %d %s, by %d statements", got.status, got.body, len(statements))
+	}
+	if got := s.get("manager@acme", "Node", "B").data(t); got["text"] != "of A" || got["left"] != "A" {
+		t.Errorf("B is %v", got)
+	}
+}
