@@ -39,9 +39,9 @@ func wantNothingOf(t *testing.T, other string, got reply) {
 	}
 }
 
-// TestAttackFilterKey is the predecessor's worst hole: a query key or filter field went into the SQL as a column name, and
+// TestSecurity01FilterKey is the predecessor's worst hole: a query key or filter field went into the SQL as a column name, and
 // a comment in it cut off the tenant's condition.
-func TestAttackFilterKey(t *testing.T) {
+func TestSecurity01FilterKey(t *testing.T) {
 	s := newShop(t)
 	twins(s)
 	keys := []string{"name`=0x476c78 -- ", "name` = 'Glx' -- ", "name`='Glx'#", "name`='Glx'/*", "name` or 1=1 or `name", "tenant_id", "`tenant_id`",
@@ -74,9 +74,9 @@ var hostile = []string{"x' or '1'='1", `x" or "1"="1`, "x` or `1`=`1", "x'; drop
 	"name as `x`, (select 1) as `y`", "name as x`y", "count(name) as n) from x -- ", "_user_tags`", "region.lead`", "items.item`", "(name)", "distinct name",
 	"exists(select 1)", "name=1", "case when 1 then name end", "name collate utf8mb4_bin", "@@version", "0x61", "name||name", "name, name asc, (1)"}
 
-// TestAttackInjection sends hostile text in every place of a list that is no value. Nothing but names of the DocType may
+// TestSecurity01Injection sends hostile text in every place of a list that is no value. Nothing but names of the DocType may
 // reach a statement, and the text never does.
-func TestAttackInjection(t *testing.T) {
+func TestSecurity01Injection(t *testing.T) {
 	s := newShop(t)
 	twins(s)
 	for _, text := range hostile {
@@ -96,8 +96,8 @@ func TestAttackInjection(t *testing.T) {
 	s.store.CheckAll(t, "acme", "globex")
 }
 
-// TestAttackValuesKeepTheShape compares the statements for hostile values with those for a harmless one.
-func TestAttackValuesKeepTheShape(t *testing.T) {
+// TestSecurity04ValuesKeepTheShape compares the statements for hostile values with those for a harmless one.
+func TestSecurity04ValuesKeepTheShape(t *testing.T) {
 	s := newShop(t)
 	twins(s)
 	shape := func(filters string) string {
@@ -130,8 +130,8 @@ func TestAttackValuesKeepTheShape(t *testing.T) {
 	}
 }
 
-// TestAttackBodyKeys sends what says whose and which a document is in bodies: a new document's, a change's, a row's.
-func TestAttackBodyKeys(t *testing.T) {
+// TestSecurity10BodyKeys sends what says whose and which a document is in bodies: a new document's, a change's, a row's.
+func TestSecurity10BodyKeys(t *testing.T) {
 	s := newShop(t)
 	twins(s)
 	// doctype: the predecessor built a document of the DocType in the body.
@@ -170,8 +170,8 @@ func TestAttackBodyKeys(t *testing.T) {
 	}
 }
 
-// TestAttackRows sends rows that claim to be of another document or tenant.
-func TestAttackRows(t *testing.T) {
+// TestSecurity10Rows sends rows that claim to be of another document or tenant.
+func TestSecurity10Rows(t *testing.T) {
 	s := newShop(t)
 	twins(s)
 	first := s.list("manager@acme", "Order").names(t)
@@ -210,8 +210,8 @@ func TestAttackRows(t *testing.T) {
 	s.store.CheckAll(t, "acme", "globex")
 }
 
-// TestAttackForeignNames wants the same bytes for what only another tenant has as for what nobody has.
-func TestAttackForeignNames(t *testing.T) {
+// TestSecurity25ForeignNames wants the same bytes for what only another tenant has as for what nobody has.
+func TestSecurity25ForeignNames(t *testing.T) {
 	s := newShop(t)
 	twins(s)
 	for _, test := range []struct{ method, path, body string }{
@@ -246,8 +246,8 @@ func TestAttackForeignNames(t *testing.T) {
 	}
 }
 
-// TestAttackTenantID sends a tenant in bodies, filters and fields.
-func TestAttackTenantID(t *testing.T) {
+// TestSecurity10TenantID sends a tenant in bodies, filters and fields.
+func TestSecurity10TenantID(t *testing.T) {
 	s := newShop(t)
 	twins(s)
 	for _, test := range []struct {
@@ -278,8 +278,8 @@ func TestAttackTenantID(t *testing.T) {
 	}
 }
 
-// TestAttackTenantField is TestAttackTenantID for a DocType that shows the tenant in a field of its own.
-func TestAttackTenantField(t *testing.T) {
+// TestSecurity24TenantField is TestSecurity10TenantID for a DocType that shows the tenant in a field of its own.
+func TestSecurity24TenantField(t *testing.T) {
 	s := newShop(t)
 	twins(s)
 	if got := s.get("manager@acme", "Tenanted", "One").data(t); got["tenant_id"] != "acme" {
@@ -296,8 +296,8 @@ func TestAttackTenantField(t *testing.T) {
 	s.list("manager@acme", "Tenanted", "fields", `["tenant_id", "count(*) as n"]`, "group_by", "tenant_id").want(t, 200, `{"data":[{"tenant_id":"acme","n":1}]}`)
 }
 
-// TestAttackNoTenant: who has no tenant, or none that exists, sees nothing and learns nothing.
-func TestAttackNoTenant(t *testing.T) {
+// TestSecurity24NoTenant: who has no tenant, or none that exists, sees nothing and learns nothing.
+func TestSecurity24NoTenant(t *testing.T) {
 	s := newShop(t, func(c *frappems.Config) {
 		tokens := c.Auth
 		c.Auth = frappems.Chain(tokens, authFunc(tenantByHeader))
@@ -323,8 +323,8 @@ func tenantByHeader(r *http.Request) (*frappems.User, error) {
 	return &frappems.User{Name: "gate@example.com", Roles: []string{"Manager", "All", "Guest"}, Tenant: strings.TrimPrefix(tenant, "-")}, nil
 }
 
-// TestAttackKeysAcrossTenants: unique values, series and autoincrement of two tenants never meet.
-func TestAttackKeysAcrossTenants(t *testing.T) {
+// TestSecurity25KeysAcrossTenants: unique values, series and autoincrement of two tenants never meet.
+func TestSecurity25KeysAcrossTenants(t *testing.T) {
 	s := newShop(t)
 	for _, tenant := range []string{"acme", "globex"} {
 		as := "manager@" + tenant
@@ -360,9 +360,9 @@ func TestAttackKeysAcrossTenants(t *testing.T) {
 	}
 }
 
-// TestAttackRandomTenants lets two tenants do random things with the same names. Every value begins with its tenant, so
+// TestSecurity25RandomTenants lets two tenants do random things with the same names. Every value begins with its tenant, so
 // that any byte of one in an answer to the other shows.
-func TestAttackRandomTenants(t *testing.T) {
+func TestSecurity25RandomTenants(t *testing.T) {
 	s := newShop(t)
 	random := rand.New(rand.NewPCG(1, 2))
 	pick := func(list ...string) string { return list[random.IntN(len(list))] }

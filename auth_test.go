@@ -210,7 +210,7 @@ func TestIdentityIsOfTheHeaderAlone(t *testing.T) {
 	}
 }
 
-func TestCookiesNeedTheSameOrigin(t *testing.T) {
+func TestSecurity12CookiesNeedTheSameOrigin(t *testing.T) {
 	app, _ := testApp(t, func(c *frappems.Config) {
 		c.Auth = authFunc(func(*http.Request) (*frappems.User, error) { return &frappems.User{Name: "u", Tenant: "t"}, nil })
 	})

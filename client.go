@@ -165,11 +165,14 @@ func (c *call) find() (string, error) {
 }
 
 func (c *call) get() (any, error) {
-	m, err := c.resource(c.text("doctype"), "get")
+	doctype, name := c.text("doctype"), c.text("name")
+	if row := c.app.registry.byName[doctype]; row != nil && bool(row.IsTable) {
+		return c.row(row, name)
+	}
+	m, err := c.resource(doctype, "get")
 	if err != nil {
 		return nil, err
 	}
-	name := c.text("name")
 	if name == "" && !bool(m.IsSingle) {
 		if c.args["filters"] == nil {
 			return nil, Errorf(DoesNotExistError, "%s not found", escapeHTML(m.Name))
@@ -180,6 +183,24 @@ func (c *call) get() (any, error) {
 	}
 	d, err := c.db.Get(c.ctx, m.Name, name)
 	return asDict{d}, err
+}
+
+// row gives the row of a table, to who may list the rows of the DocType that the argument parent names.
+func (c *call) row(m *meta, name string) (any, error) {
+	given := map[string]string{"fields": `["*"]`, "limit_page_length": "1", "as_dict": "1"}
+	if name != "" || c.args["filters"] == nil {
+		given["filters"] = marshalText([][]string{{"name", "=", name}})
+	}
+	l, rows, err := c.rows(given)
+	if err != nil {
+		return nil, err
+	}
+	if len(rows) == 0 {
+		return nil, notFound(m, name)
+	}
+	row := l.object(rows[0])
+	row["doctype"] = jsonText(m.Name)
+	return row, nil
 }
 
 // getValue gives fields of the first document that is found, {} where there is none. as_dict=false sends the text "false",
@@ -239,7 +260,7 @@ func (c *call) single(fields ...string) (map[string]string, error) {
 	}
 	for _, name := range fields {
 		if at, there := m.slotOf[name]; !there {
-			return nil, Errorf("InvalidColumnName", "Field %s does not exist on %s", bold(name), bold(m.Name))
+			return nil, Errorf(ValidationError, "Field %s does not exist on %s", bold(name), bold(m.Name))
 		} else if !a.readsLevel(m.slots[at].level()) {
 			return nil, notPermitted(name)
 		}
@@ -316,9 +337,18 @@ func (c *call) getDocPermissions() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	permissions := map[string]int{}
+	permissions := map[string]any{"import": 0} // of files, which nobody does here
 	for i, name := range rightNames {
-		permissions[name] = boolInt(a.checkDoc(1<<i, d) == nil)
+		permissions[name] = boolInt(a.checkDoc(1<<i, d) == nil && (1<<i != maySubmit || bool(a.meta.IsSubmittable)))
+	}
+	if !a.all {
+		owned := map[string]int{} // what the user has as owner alone
+		for i, name := range rightNames {
+			if right(1<<i)&a.own&^a.always != 0 {
+				owned[name] = boolInt(a.checkDoc(1<<i, d) == nil)
+			}
+		}
+		permissions["if_owner"], permissions["has_if_owner_enabled"] = owned, a.own != 0
 	}
 	return map[string]any{"permissions": permissions}, nil
 }
@@ -416,13 +446,18 @@ func (c *call) insertDoc(values map[string]json.RawMessage) (*Doc, error) {
 		}
 		return c.db.create(c.ctx, m, values)
 	}
-	m, err := c.resource(argumentText(values["parenttype"]), "update")
+	parenttype := argumentText(values["parenttype"])
+	incomplete := Errorf(ValidationError, "Parenttype, Parent and Parentfield are required to insert a child record")
+	if parenttype == "" {
+		return nil, incomplete
+	}
+	m, err := c.resource(parenttype, "update")
 	if err != nil {
 		return nil, err
 	}
 	table := m.tableOf(argumentText(values["parentfield"]))
 	if table < 0 || m.tables[table].child != row {
-		return nil, Errorf(ValidationError, "Parenttype, Parent and Parentfield are required to insert a child record")
+		return nil, incomplete
 	}
 	return c.db.change(c.ctx, m, argumentText(values["parent"]), func(_ *DB, d *Doc) error {
 		added := newDoc(row)

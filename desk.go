@@ -18,6 +18,7 @@ var searchable = []string{"Data", "Text", "Small Text", "Long Text", "Link", "Se
 // found is one result of a search.
 type found struct {
 	Value       any    `json:"value"`
+	Label       string `json:"label,omitempty"` // the title, where the DocType shows it in links
 	Description string `json:"description"`
 }
 
@@ -50,7 +51,8 @@ func (c *call) searchLink() (any, error) {
 		}
 		results = append(results, rows...)
 	}
-	return suggestions(results, text), nil
+	titled := bool(m.TitleInLinks) && len(fields) > 1 && fields[1] == m.TitleField
+	return suggestions(results, text, titled), nil
 }
 
 // enabled is the condition that documents are not disabled, where they can be.
@@ -92,18 +94,24 @@ func (a *access) searchOrder() string {
 	return strings.Join(terms, ", ")
 }
 
-// suggestions are the results as clients show them, what begins with the text first.
-func suggestions(rows [][]json.RawMessage, text string) []found {
+// suggestions are the results as clients show them, what begins with the text first. Where they are titled, the title is the
+// label, and the name is said in its place.
+func suggestions(rows [][]json.RawMessage, text string, titled bool) []found {
 	all := make([]found, 0, len(rows))
 	for _, row := range rows {
 		var parts []string
-		for _, raw := range row[1:] {
+		shown, label := row[1:], ""
+		if titled {
+			title, _ := decodeValue(row[1])
+			label, shown = toText(title), slices.Concat(row[:1], row[2:])
+		}
+		for _, raw := range shown {
 			if v, _ := decodeValue(raw); !isEmpty(v) && !slices.Contains(parts, toText(v)) {
 				parts = append(parts, toText(v))
 			}
 		}
 		name, _ := decodeValue(row[0])
-		all = append(all, found{name, strings.Join(parts, ", ")})
+		all = append(all, found{name, label, strings.Join(parts, ", ")})
 	}
 	begins := func(f found) int {
 		return boolInt(!strings.HasPrefix(strings.ToLower(toText(f.Value)), strings.ToLower(text)))

@@ -27,6 +27,7 @@ type DocType struct {
 	IsSubmittable flag      `json:"is_submittable"`
 	AllowRename   flag      `json:"allow_rename"`
 	TitleField    string    `json:"title_field"`
+	TitleInLinks  flag      `json:"show_title_field_in_link"`
 	SearchFields  string    `json:"search_fields"` // by commas: what a user who may only select may read
 	SortField     string    `json:"sort_field"`    // of lists without order_by; "" is modified
 	SortOrder     string    `json:"sort_order"`    // "" is DESC
@@ -77,6 +78,10 @@ type DocPerm struct {
 	Cancel    flag   `json:"cancel"`
 	Amend     flag   `json:"amend"`
 	Report    flag   `json:"report"`
+	Print     flag   `json:"print"` // what clients ask for before they offer it, as those below
+	Email     flag   `json:"email"`
+	Share     flag   `json:"share"`
+	Export    flag   `json:"export"`
 }
 
 // flag is a 0 or 1 of Frappe's JSON; it takes untyped true and false in Go.
@@ -192,6 +197,7 @@ func readDocTypes(data []byte) ([]*DocType, error) {
 		var kind struct {
 			Doctype string          `json:"doctype"`
 			Fields  json.RawMessage `json:"fields"`
+			Custom  flag            `json:"custom"`
 		}
 		if err := json.Unmarshal(item, &kind); err != nil {
 			return nil, jsonProblem(item, err)
@@ -199,7 +205,7 @@ func readDocTypes(data []byte) ([]*DocType, error) {
 		if kind.Doctype != "DocType" && (kind.Doctype != "" || kind.Fields == nil) {
 			continue
 		}
-		d := new(DocType)
+		d := &DocType{AllowRename: kind.Custom} // the default where a site makes one; files of apps leave out what is 0
 		if err := json.Unmarshal(item, d); err != nil {
 			return nil, jsonProblem(item, err)
 		}

@@ -18,7 +18,7 @@ type Code string
 
 // The codes, by the HTTP status that they are answered with (see [Code.Status]). Names are Frappe's where it has one.
 const (
-	ValidationError              Code = "ValidationError" // 417, as those down to InvalidColumnName
+	ValidationError              Code = "ValidationError" // 417, as those down to DocstatusTransitionError
 	MandatoryError               Code = "MandatoryError"
 	DataError                    Code = "DataError"
 	LinkValidationError          Code = "LinkValidationError"

@@ -137,3 +137,55 @@ func FuzzJSON(f *testing.F) {
 		}
 	})
 }
+
+// TestJSONTransaction: what a typed handler writes is there as a whole or not at all, and once for one Idempotency-Key.
+func TestJSONTransaction(t *testing.T) {
+	s := newUnstarted(t, officeDocTypes)
+	s.app.Resource("Party")
+	twice := frappems.JSON(func(ctx context.Context, in struct {
+		Title string `json:"title"`
+		Fail  bool   `json:"fail"`
+	}) (map[string]bool, error) {
+		db, err := s.app.DB(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, title := range []string{in.Title + " 1", in.Title + " 2"} {
+			if _, err := db.Insert(ctx, "Party", map[string]any{"title": title}); err != nil {
+				return nil, err
+			}
+		}
+		if in.Fail {
+			err = frappems.Invalid("not today")
+		}
+		return map[string]bool{"inTx": db.InTx()}, err
+	})
+	s.app.Handle("/twice/{title}", twice)
+	s.app.Resource("Vault", frappems.ResourceOptions{Handlers: map[string]http.Handler{"create": twice}})
+	s.app.Handle("POST /apart/{title}", twice, frappems.Safe())
+	s.start()
+	for _, test := range []struct {
+		method, path, body string
+		status             int
+		want, names        string
+	}{
+		{"POST", "/twice/A", `{}`, 200, `{"inTx":true}`, "A 1 A 2"}, {"PUT", "/twice/B", `{"fail": true}`, 417, "ValidationError", ""},
+		{"GET", "/twice/C", ``, 200, `{"inTx":false}`, "C 1 C 2"}, {"POST", docPath("Vault") + "?title=F", `{"fail": true}`, 417, "ValidationError", ""},
+		{"POST", "/apart/D", `{"fail": true}`, 417, "ValidationError", "D 1 D 2"},
+	} {
+		got := s.send("manager@acme", test.method, test.path, test.body)
+		if got.status != test.status || got.body != test.want && got.Type != test.want {
+			t.Errorf("%s %s: %d %s, want %d %s", test.method, test.path, got.status, got.body, test.status, test.want)
+		}
+		names := s.list("manager@acme", "Party", "filters", `{"name": ["like", "`+test.path[len(test.path)-1:]+`%"]}`, "order_by", "name").names(t)
+		if names != test.names {
+			t.Errorf("%s %s left %q, want %q", test.method, test.path, names, test.names)
+		}
+	}
+	for _, replayed := range []string{"", "true"} {
+		got := s.sendAs("manager@acme", "POST", "/twice/E", `{}`, map[string]string{"Content-Type": "application/json", "Idempotency-Key": "k"})
+		if got.status != 200 || got.body != `{"inTx":true}` || got.header.Get("Idempotent-Replayed") != replayed {
+			t.Errorf("with a key: %d %s %v", got.status, got.body, got.header)
+		}
+	}
+}

@@ -627,6 +627,7 @@ func TestDocstatus(t *testing.T) {
 		{"clerk@acme", `{"docstatus": 1}`, 403, "PermissionError"}, {"manager@acme", `{"docstatus": 1}`, 200, ""},
 		{"manager@acme", `{"docstatus": 0}`, 417, "DocstatusTransitionError"}, {"manager@acme", `{"client": null}`, 417, "UpdateAfterSubmitError"},
 		{"manager@acme", `{"memo": "x"}`, 200, ""}, {"manager@acme", `{"lines": []}`, 417, "UpdateAfterSubmitError"},
+		{"manager@acme", `{"lines": [{}]}`, 404, "DoesNotExistError"}, {"manager@acme", `{"lines": [{}, {}]}`, 417, "UpdateAfterSubmitError"},
 		{"manager@acme", `{"docstatus": 2, "client": null}`, 417, "UpdateAfterSubmitError"}, {"manager@acme", `{"docstatus": 2}`, 200, ""},
 		{"manager@acme", `{"memo": "y"}`, 417, "ValidationError"}, {"manager@acme", `{"docstatus": 1}`, 417, "ValidationError"},
 	} {
@@ -718,5 +719,25 @@ func TestMatch(t *testing.T) {
 	}
 	if !slices.Contains(s.send("manager@acme", "GET", docPath("Client", "Bob"), "").header["Cache-Control"], "no-store") {
 		t.Error("documents may be kept by caches")
+	}
+}
+
+// TestFetchCycle: links that are fetched through each other, and documents that link to themselves, are read once each.
+func TestFetchCycle(t *testing.T) {
+	const types = `[{"name": "Node", "autoname": "prompt", "fields": [
+		{"fieldname": "left", "fieldtype": "Link", "options": "Node", "fetch_from": "right.left"},
+		{"fieldname": "right", "fieldtype": "Link", "options": "Node", "fetch_from": "left.right"},
+		{"fieldname": "text", "fieldtype": "Data", "fetch_from": "left.text", "fetch_if_empty": 1}],
+		"permissions": [{"role": "Manager", "read": 1, "write": 1, "create": 1}]}]`
+	s := newService(t, types, []string{"Node"})
+	s.create("manager@acme", "Node", `{"name": "A", "text": "of A"}`, `{"name": "B", "left": "A"}`)
+	s.send("manager@acme", "PUT", docPath("Node", "A"), `{"left": "B", "right": "A"}`).want(t, 200, "")
+	s.store.Take()
+	got := s.send("manager@acme", "PUT", docPath("Node", "A"), `{"left": "A", "right": "B"}`)
+	if statements := s.store.Take(); got.status != 200 || len(statements) > 8 {
+		t.Errorf("got %d %s, by %d statements", got.status, got.body, len(statements))
+	}
+	if got := s.get("manager@acme", "Node", "B").data(t); got["text"] != "of A" || got["left"] != "A" {
+		t.Errorf("B is %v", got)
 	}
 }

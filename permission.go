@@ -23,7 +23,9 @@ const (
 	mayReport
 )
 
-var rightNames = []string{"read", "write", "create", "delete", "submit", "cancel", "amend", "select", "report"}
+// The last of them are for clients: nothing here asks for them.
+var rightNames = []string{"read", "write", "create", "delete", "submit", "cancel", "amend", "select", "report",
+	"print", "email", "share", "export"}
 
 // rightNamed is the right of a name; of one that is unknown, one that nobody but Administrator has.
 func rightNamed(name string) right {
@@ -46,7 +48,8 @@ func (r right) String() string {
 // rights are those that the rule grants.
 func (p *DocPerm) rights() right {
 	var all right
-	for i, granted := range []flag{p.Read, p.Write, p.Create, p.Delete, p.Submit, p.Cancel, p.Amend, p.Select, p.Report} {
+	for i, granted := range []flag{p.Read, p.Write, p.Create, p.Delete, p.Submit, p.Cancel, p.Amend, p.Select, p.Report,
+		p.Print, p.Email, p.Share, p.Export} {
 		if granted {
 			all |= 1 << i
 		}

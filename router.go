@@ -60,7 +60,7 @@ type route struct {
 	handler  http.Handler
 	public   bool
 	noTenant bool
-	safe     bool // of a method: it changes nothing
+	safe     bool // it changes nothing, or has its own transactions
 }
 
 // router finds the handler of a request. It is built by the calls that register, and does not change after Start.
@@ -95,7 +95,8 @@ func (a *App) Resource(doctype string, options ...ResourceOptions) {
 }
 
 // Handle serves a pattern of net/http's ServeMux, such as "GET /orders/overdue", for users who have signed in and have
-// a tenant. The handler may be any; those of [JSON] and [HandlerFunc] have their errors answered in Frappe's form.
+// a tenant. The handler may be any; those of [JSON] and [HandlerFunc] have their errors answered in Frappe's form. One of JSON runs
+// in one transaction, as a method of [App.Method] does, unless it is called by GET or [Safe] is given.
 func (a *App) Handle(pattern string, handler http.Handler, options ...RouteOption) {
 	t := &route{pattern: pattern, site: caller(1), app: a, handler: handler}
 	for _, option := range options {
@@ -296,7 +297,14 @@ func (t *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	t.handler.ServeHTTP(w, r)
+	h, isTyped := t.handler.(typed)
+	if !isTyped || t.safe || reads(r) {
+		t.handler.ServeHTTP(w, r)
+		return
+	}
+	if err := t.app.atomically(w, r, func(w http.ResponseWriter) error { return h.HandlerFunc(w, r) }); err != nil {
+		fail(w, r, err)
+	}
 }
 
 // admit refuses who has not signed in or, unless noTenant, has no tenant.
@@ -386,6 +394,7 @@ func (a *App) serveVerb(w http.ResponseWriter, r *http.Request, res *resource, r
 		return &Error{Code: MethodNotAllowedError}
 	}
 	serve := func(w http.ResponseWriter) error { return a.serveResource(w, r, res, name) }
+	whole := verb == "create" && r.Header.Get(idempotencyHeader) != ""
 	if handler := res.Handlers[verb]; handler != nil {
 		if err := a.admit(r, false); err != nil {
 			return err
@@ -396,8 +405,11 @@ func (a *App) serveVerb(w http.ResponseWriter, r *http.Request, res *resource, r
 			handler.ServeHTTP(w, r)
 			return nil
 		}
+		if h, isTyped := handler.(typed); isTyped && !reads(r) {
+			serve, whole = func(w http.ResponseWriter) error { return h.HandlerFunc(w, r) }, true
+		}
 	}
-	if verb == "create" && r.Header.Get(idempotencyHeader) != "" {
+	if whole {
 		return a.atomically(w, r, serve)
 	}
 	return serve(w)

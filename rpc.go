@@ -30,7 +30,8 @@ func AllowSignedIn() Policy { return func(u *User) bool { return !u.isGuest() } 
 // AllowGuest lets in everybody.
 func AllowGuest() Policy { return func(*User) bool { return true } }
 
-// Safe says of a method of [App.Method] that it changes nothing: it can be called by GET too, and has no transaction.
+// Safe says of a method of [App.Method] that it changes nothing: it can be called by GET too, and has no transaction. A route of
+// [App.Handle] has none either, then.
 func Safe() RouteOption { return func(t *route) { t.safe = true } }
 
 // method is what can be called by name: one of App.Method, which has a handler, or one of frappems' own.
@@ -223,7 +224,7 @@ func (c *call) send(w http.ResponseWriter, key string, value any) error {
 	if c.docs != nil {
 		out = append(out, `"docs":[`...)
 		for _, d := range c.docs {
-			out = append(c.db.appendDoc(out, d, false), ',')
+			out = append(c.db.appendDoc(out, d, exchangeFrom(c.ctx).v2), ',') // with its nulls: clients lay it over what they hold
 		}
 		out = append(bytes.TrimSuffix(out, []byte(",")), "],"...)
 	}

@@ -27,7 +27,7 @@ const officeDocTypes = `[
 {"doctype": "DocType", "name": "Bill Line", "istable": 1, "fields": [
 	{"fieldname": "what", "fieldtype": "Data"}, {"fieldname": "qty", "fieldtype": "Int", "default": "1"},
 	{"fieldname": "cost", "fieldtype": "Int", "permlevel": 1}]},
-{"doctype": "DocType", "name": "Bill", "autoname": "prompt", "is_submittable": 1, "fields": [
+{"doctype": "DocType", "name": "Bill", "custom": 1, "autoname": "prompt", "is_submittable": 1, "title_field": "note", "show_title_field_in_link": 1, "search_fields": "party", "fields": [
 	{"fieldname": "party", "fieldtype": "Link", "options": "Party"}, {"fieldname": "note", "fieldtype": "Data"},
 	{"fieldname": "lines", "fieldtype": "Table", "options": "Bill Line"}, {"fieldname": "inner", "fieldtype": "Table", "options": "Bill Line", "permlevel": 1}],
 	"permissions": [{"role": "Manager", "read": 1, "write": 1, "create": 1, "delete": 1, "submit": 1, "cancel": 1},
@@ -36,7 +36,8 @@ const officeDocTypes = `[
 	{"fieldname": "seats", "fieldtype": "Int"}, {"fieldname": "motto", "fieldtype": "Data"}, {"fieldname": "safe", "fieldtype": "Data", "permlevel": 1}],
 	"permissions": [{"role": "Manager", "read": 1, "write": 1}, {"role": "Writer", "read": 1}]},
 {"doctype": "DocType", "name": "Job", "autoname": "autoincrement", "fields": [{"fieldname": "title", "fieldtype": "Data"}],
-	"permissions": [{"role": "Manager", "read": 1, "write": 1, "create": 1, "delete": 1}]},
+	"permissions": [{"role": "Manager", "read": 1, "write": 1, "create": 1, "delete": 1}, {"role": "Writer", "read": 1, "print": 1},
+	{"role": "Writer", "if_owner": 1, "read": 1, "create": 1, "delete": 1, "submit": 1}]},
 {"doctype": "DocType", "name": "Vault", "autoname": "prompt", "fields": [{"fieldname": "code", "fieldtype": "Data"}],
 	"permissions": [{"role": "Manager", "read": 1, "write": 1, "create": 1, "delete": 1}]}]`
 
@@ -124,6 +125,13 @@ func TestClientMethods(t *testing.T) {
 		{"manager", "GET", "frappe.client.get", `{"doctype": "Job", "name": 1}`, 200, `{"message":{"name":1,…`},
 		{"viewer", "GET", "frappe.client.get", `{"doctype": "Party", "name": "Ada"}`, 403, "PermissionError"},
 
+		{"manager", "GET", "frappe.client.get", `{"doctype": "Bill Line", "parent": "Bill", "filters": {"what": "ink"}}`, 200,
+			`{"message":{"cost":7,"creation":…,"doctype":"Bill Line",…"parent":"B1","parentfield":"lines","parenttype":"Bill","qty":2,"what":"ink"}}`},
+		{"clerk", "GET", "frappe.client.get", `{"doctype": "Bill Line", "parent": "Bill", "filters": {"what": "pen"}}`, 200, `{"message":{"creation":…`},
+		{"manager", "GET", "frappe.client.get", `{"doctype": "Bill Line", "parent": "Bill", "name": "nothing"}`, 404, "DoesNotExistError"},
+		{"manager", "GET", "frappe.client.get", `{"doctype": "Bill Line", "parent": "Bill"}`, 404, "DoesNotExistError"},
+		{"manager", "GET", "frappe.client.get", `{"doctype": "Bill Line", "name": "nothing"}`, 403, "PermissionError"},
+		{"stranger", "GET", "frappe.client.get", `{"doctype": "Bill Line", "parent": "Bill", "name": "nothing"}`, 403, "PermissionError"},
 		{"clerk", "GET", "frappe.client.get_value", `{"doctype": "Party", "fieldname": "city", "filters": "Ada"}`, 200, `{"message":{"city":"Bern"}}`},
 		{"clerk", "GET", "frappe.client.get_value", `{"doctype": "Party", "fieldname": ["city", "limit"], "filters": {"name": "Ada"}, "as_dict": "true", "debug": "false"}`, 200, `{"message":{"city":"Bern","limit":5.0}}`},
 		{"clerk", "GET", "frappe.client.get_value", `{"doctype": "Party", "fieldname": "\"city\"", "filters": "\"Ada\""}`, 200, `{"message":{"city":"Bern"}}`},
@@ -137,7 +145,7 @@ func TestClientMethods(t *testing.T) {
 		{"stranger", "GET", "frappe.client.get_value", `{"doctype": "Office", "fieldname": "seats"}`, 403, "PermissionError"},
 		{"manager", "GET", "frappe.client.get_single_value", `{"doctype": "Office", "field": "seats"}`, 200, `{"message":4}`},
 		{"manager", "GET", "frappe.client.get_single_value", `{"doctype": "Office", "field": "motto"}`, 200, `{"message":""}`},
-		{"manager", "GET", "frappe.client.get_single_value", `{"doctype": "Office", "field": "nothing"}`, 417, "InvalidColumnName"},
+		{"manager", "GET", "frappe.client.get_single_value", `{"doctype": "Office", "field": "nothing"}`, 417, "ValidationError"},
 		{"manager", "GET", "frappe.client.get_single_value", `{"doctype": "Party", "field": "city"}`, 417, "ValidationError"},
 		{"clerk", "GET", "frappe.client.get_single_value", `{"doctype": "Office", "field": "seats"}`, 403, "PermissionError"},
 		{"writer", "GET", "frappe.client.get_single_value", `{"doctype": "Office", "field": "seats"}`, 200, `{"message":4}`},
@@ -150,7 +158,12 @@ func TestClientMethods(t *testing.T) {
 		{"clerk", "GET", "frappe.client.has_permission", `{"doctype": "Party", "docname": "", "perm_type": "write"}`, 200, `{"message":{"has_permission":true}}`},
 		{"clerk", "GET", "frappe.client.has_permission", `{"doctype": "Party", "docname": "Nobody"}`, 404, "DoesNotExistError"},
 		{"clerk", "GET", "frappe.client.get_doc_permissions", `{"doctype": "Party", "docname": "Ada"}`, 200,
-			`{"message":{"permissions":{"amend":0,"cancel":0,"create":0,"delete":0,"read":1,"report":0,"select":0,"submit":0,"write":1}}}`},
+			`{"message":{"permissions":{"amend":0,"cancel":0,"create":0,"delete":0,"email":0,"export":0,"has_if_owner_enabled":false,"if_owner":{},"import":0,"print":0,"read":1,"report":0,"select":0,"share":0,"submit":0,"write":1}}}`},
+		{"writer", "GET", "frappe.client.get_doc_permissions", `{"doctype": "Job", "docname": "1"}`, 200,
+			`{"message":{"permissions":{"amend":0,"cancel":0,"create":1,"delete":0,"email":0,"export":0,"has_if_owner_enabled":true,"if_owner":{"delete":0,"submit":0},"import":0,"print":1,"read":1,"report":0,"select":0,"share":0,"submit":0,"write":0}}}`},
+		{"admin", "GET", "frappe.client.get_doc_permissions", `{"doctype": "Job", "docname": "1"}`, 200,
+			`{"message":{"permissions":{"amend":1,"cancel":1,"create":1,"delete":1,"email":1,"export":1,"import":0,"print":1,"read":1,"report":1,"select":1,"share":1,"submit":0,"write":1}}}`},
+		{"writer", "GET", "frappe.client.has_permission", `{"doctype": "Job", "docname": "1", "perm_type": "print"}`, 200, `{"message":{"has_permission":true}}`},
 		{"clerk", "GET", "frappe.client.validate_link", `{"doctype": "Party", "docname": "ADA", "fields": ["kind", "city"]}`, 200, `{"message":{"city":"Bern","kind":"Company","name":"Ada"}}`},
 		{"clerk", "GET", "frappe.client.validate_link", `{"doctype": "Party", "docname": "Nobody", "fields": ["kind"]}`, 200, `{"message":{"name":null}}`},
 		{"viewer", "GET", "frappe.client.validate_link", `{"doctype": "Party", "docname": "Ada"}`, 200, `{"message":{"name":"Ada"}}`},
@@ -162,6 +175,8 @@ func TestClientMethods(t *testing.T) {
 		{"viewer", "POST", "frappe.desk.search.search_link", `{"doctype": "Party", "txt": "", "page_length": 1}`, 200, `{"message":[{"value":"…`},
 		{"clerk", "GET", "frappe.desk.search.search_link", `{"doctype": "Party", "txt": "a", "filters": {"kind": "Person"}}`, 200, `{"message":[{"value":"Adam","description":"Adam, Person, Ulm"}]}`},
 		{"clerk", "GET", "frappe.desk.search.search_link", `{"doctype": "Party", "txt": "cara"}`, 200, `{"message":[]}`},
+		{"clerk", "GET", "frappe.desk.search.search_link", `{"doctype": "Bill", "txt": "b"}`, 200,
+			`{"message":[{"value":"B1","description":"B1, Ada"},{"value":"B2","label":"two","description":"B2, Bob"}]}`},
 		{"clerk", "GET", "frappe.desk.search.search_link", `{"doctype": "Party", "txt": "x", "query": "erpnext.queries.all"}`, 417, "ValidationError"},
 		{"stranger", "GET", "frappe.desk.search.search_link", `{"doctype": "Party", "txt": "ada", "ignore_user_permissions": 1}`, 403, "PermissionError"},
 		{"clerk", "POST", "frappe.desk.reportview.get", `{"doctype": "Party", "fields": "[\"` + "`tabParty`.`name`" + `\", \"city\"]", "order_by": "name asc", "start": 1, "page_length": 2, "view": "List", "with_comment_count": 1}`, 200,
@@ -173,7 +188,8 @@ func TestClientMethods(t *testing.T) {
 		{"manager", "POST", "frappe.client.insert", `{"doc": {"doctype": "Party", "title": "Dora", "owner": "x@y", "creation": "2000-01-01"}}`, 200, `{"message":{"name":"Dora","owner":"manager@acme",…"city":null,…`},
 		{"manager", "POST", "frappe.client.insert", `{"doc": "{\"doctype\": \"Party\", \"title\": \"Emil\"}"}`, 200, `{"message":{"name":"Emil",…`},
 		{"manager", "PUT", "frappe.client.insert", `{"doc": {"doctype": "Bill Line", "parenttype": "Bill", "parent": "B2", "parentfield": "lines", "what": "cap"}}`, 200, `{"message":{"name":"B2",…"what":"cap",…`},
-		{"manager", "POST", "frappe.client.insert", `{"doc": {"doctype": "Bill Line", "what": "cap"}}`, 404, "DoesNotExistError"},
+		{"manager", "POST", "frappe.client.insert", `{"doc": {"doctype": "Bill Line", "what": "cap"}}`, 417, "ValidationError"},
+		{"manager", "POST", "frappe.client.insert", `{"doc": {"doctype": "Bill Line", "parenttype": "Vault", "parent": "x", "parentfield": "lines"}}`, 404, "DoesNotExistError"},
 		{"manager", "POST", "frappe.client.insert", `{"doc": {"doctype": "Bill Line", "parenttype": "Bill", "parent": "B2", "parentfield": "party", "what": "cap"}}`, 417, "ValidationError"},
 		{"manager", "POST", "frappe.client.insert", `{"doc": 7}`, 417, "ValidationError"},
 		{"manager", "POST", "frappe.client.insert", `{}`, 417, "ValidationError"},
@@ -204,6 +220,8 @@ func TestClientMethods(t *testing.T) {
 			`{"message":"Émile \u0026 Co","_server_messages":"[\"{\\\"message\\\": \\\"Document renamed from \u003cstrong\u003eEmil\u003c/strong\u003e to \u003cstrong\u003e\\\\u00c9mile \u0026amp; Co\u003c/strong\u003e\\\", \\\"title\\\": \\\"Message\\\", \\\"indicator\\\": \\\"green\\\", \\\"alert\\\": 1}\"]"}`},
 		{"manager", "POST", "frappe.client.rename_doc", `{"doctype": "Party", "old_name": "Dora", "new_name": "Bob"}`, 417, "ValidationError"},
 		{"viewer", "POST", "frappe.client.rename_doc", `{"doctype": "Party", "old_name": "Dora", "new_name": "Dora 2"}`, 403, "PermissionError"},
+		{"manager", "POST", "frappe.client.rename_doc", `{"doctype": "Bill", "old_name": "B3", "new_name": "B3 again"}`, 200, `{"message":"B3 again",…`},
+		{"manager", "POST", "frappe.client.rename_doc", `{"doctype": "Job", "old_name": "1", "new_name": "2"}`, 417, "ValidationError"},
 		{"clerk", "POST", "frappe.client.bulk_update", `{"docs": [{"doctype": "Party", "docname": "Bob", "city": "b1"}, {"doctype": "Party", "docname": "Ghost"}, {"doctype": "Vault", "docname": "x"}, 7]}`, 200,
 			`{"message":{"failed_docs":[{"doc":{"doctype":"Party","docname":"Ghost"},"exc":"frappe.exceptions.DoesNotExistError: Party Ghost not found"},{"doc":{"doctype":"Vault","docname":"x"},"exc":"frappe.exceptions.DoesNotExistError: DocType Vault not found"},{"doc":7,"exc":"frappe.exceptions.ValidationError: …"}]}}`},
 		{"clerk", "GET", "frappe.client.get_value", `{"doctype": "Party", "fieldname": "city", "filters": "Bob"}`, 200, `{"message":{"city":"b1"}}`},
@@ -427,8 +445,8 @@ func TestMethod(t *testing.T) {
 	}
 }
 
-// TestMethodForeignOrigin: a cookie alone does not let a page of another site call a method.
-func TestMethodForeignOrigin(t *testing.T) {
+// TestSecurity12MethodForeignOrigin: a cookie alone does not let a page of another site call a method.
+func TestSecurity12MethodForeignOrigin(t *testing.T) {
 	user := &frappems.User{Name: "ada", Tenant: "acme", Roles: []string{"Manager"}}
 	s := newUnstarted(t, officeDocTypes, func(c *frappems.Config) { c.Auth = cookieAuth{user} })
 	s.app.Resource("Party")

@@ -250,10 +250,8 @@ func (db *DB) save(ctx context.Context, d *Doc) error {
 			return err
 		}
 	}
-	was := toText(d.before.values[slotModified])
-	if sent, ok := plain.Datetime(toText(d.values[slotModified])); was != "" && (!ok || shownText(store.TypeDatetime, sent) != was) {
-		return &Error{Code: TimestampMismatchError, Message: "Error: Document has been modified after you have opened it (" +
-			escapeHTML(d.meta.Name+" "+d.Name()+": "+was+", "+toText(d.values[slotModified])) + "). Please refresh to get the latest document."}
+	if err := d.checkLatest(d.before); err != nil {
+		return err
 	}
 	doing, err := transition(a, d)
 	if err != nil {
@@ -290,6 +288,16 @@ func (db *DB) save(ctx context.Context, d *Doc) error {
 		return err
 	}
 	return db.fireAll(ctx, d, doing.after)
+}
+
+// checkLatest refuses a document that was changed after it was read: modified is not that of the stored one.
+func (d *Doc) checkLatest(stored *Doc) error {
+	was, said := toText(stored.values[slotModified]), toText(d.values[slotModified])
+	if sent, ok := plain.Datetime(said); was == "" || ok && shownText(store.TypeDatetime, sent) == was {
+		return nil
+	}
+	return &Error{Code: TimestampMismatchError, Message: "Error: Document has been modified after you have opened it (" +
+		escapeHTML(d.meta.Name+" "+d.Name()+": "+was+", "+said) + "). Please refresh to get the latest document."}
 }
 
 // checkRights checks the links of a document that is saved, and then whether the user may have them there.

@@ -1,8 +1,11 @@
 package frappems_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -11,8 +14,8 @@ import (
 	"github.com/frappems/frappems"
 )
 
-// The tests here are named after the rows of the list of attack vectors that touch what is served so far. Injection (1, 4,
-// 5) and tenants (25) are in attack_test.go, permissions in permission_test.go.
+// Tests named TestSecurity and a number are those of the rows of a list of attacks that were seen on Frappe and its like. Those
+// of injection and tenants are in attack_test.go, those of methods in rpc_test.go.
 
 // TestSecurity02CountIsTheList: a count goes through the same query as the list.
 func TestSecurity02CountIsTheList(t *testing.T) {
@@ -26,6 +29,28 @@ func TestSecurity02CountIsTheList(t *testing.T) {
 					t.Errorf("%s %s %s: the list is %s, the count %s", user, doctype, filters, list.body, count.body)
 				}
 			}
+		}
+	}
+}
+
+// TestSecurity05NoStatementOfClients: SQL that a client sends for a field, an order or a method's argument is none.
+func TestSecurity05NoStatementOfClients(t *testing.T) {
+	s := newShop(t)
+	for _, text := range []string{"name into outfile '/tmp/x'", "name from `tabCustomer` into dumpfile '/tmp/x' -- ", "load_file('/etc/passwd')",
+		"select name into outfile '/tmp/x' from `tabCustomer`", "name procedure analyse()", "name for update"} {
+		for _, parameter := range []string{"order_by", "group_by"} {
+			s.list("admin@acme", "Customer", parameter, text).want(t, 417, "DataError")
+			s.call("admin@acme", "POST", "frappe.desk.reportview.get", fmt.Sprintf(`{"doctype": "Customer", %q: %q}`, parameter, text)).want(t, 417, "DataError")
+		}
+		quoted := fmt.Sprintf("[%q]", text)
+		s.list("admin@acme", "Customer", "fields", quoted).want(t, 417, "DataError")
+		s.call("admin@acme", "POST", "frappe.client.get_value", fmt.Sprintf(`{"doctype": "Customer", "fieldname": %q}`, quoted)).want(t, 417, "DataError")
+		got := s.call("admin@acme", "POST", "frappe.desk.search.search_link", fmt.Sprintf(`{"doctype": "Customer", "txt": "", "query": %q}`, text))
+		got.want(t, 417, "ValidationError")
+	}
+	for _, statement := range s.store.CheckAll(t, "acme") {
+		if text := strings.ToLower(statement.Text); strings.Contains(text, "file") || strings.Contains(text, "into") {
+			t.Errorf("a statement has it: %s", statement.Text)
 		}
 	}
 }
@@ -79,6 +104,35 @@ func TestSecurity07EveryRoute(t *testing.T) {
 	}
 }
 
+// TestSecurity08NothingWithoutAPolicy: a method is not registered without a policy, and frappems' own, which take the name of a
+// document, ask for the rights that the user has in it.
+func TestSecurity08NothingWithoutAPolicy(t *testing.T) {
+	s := newUnstarted(t, frappems.ShopDocTypes)
+	handler := frappems.JSON(func(context.Context, struct{}) (int, error) { return 1, nil })
+	if problem := panicOf(func() { s.app.Method("a.b", nil, handler) }); !strings.Contains(problem, "the policy is nil") {
+		t.Errorf("without a policy: %q", problem)
+	}
+	s.app.Method("refuses", func(*frappems.User) bool { return false }, handler)
+	for _, doctype := range frappems.ShopResources {
+		s.app.Resource(doctype)
+	}
+	s.start()
+	s.create("manager@acme", "Ticket", `{"subject": "of the manager"}`)
+	for _, user := range []string{"admin@acme", "manager@acme", ""} {
+		s.call(user, "POST", "refuses", `{}`).want(t, 403, "PermissionError")
+	}
+	// A clerk may have tickets, and this one is another's.
+	for method, args := range allMethods("Ticket", "1") {
+		got := s.call("clerk@acme", "POST", method, args)
+		if strings.Contains(got.body, "of the manager") || got.status == 200 && strings.Contains(got.body, `"updated":["1"]`) {
+			t.Errorf("%s: %d %s", method, got.status, got.body)
+		}
+	}
+	if d := s.get("manager@acme", "Ticket", "1").data(t); d["subject"] != "of the manager" || d["modified_by"] != "manager@acme" {
+		t.Errorf("the ticket is %v", d)
+	}
+}
+
 // TestSecurity09OtherTenantsRecord: every verb on a record of another tenant is as on none, in status and bytes.
 func TestSecurity09OtherTenantsRecord(t *testing.T) {
 	s := newShop(t)
@@ -89,6 +143,40 @@ func TestSecurity09OtherTenantsRecord(t *testing.T) {
 			if there.status != nowhere.status || strings.ReplaceAll(there.body, "Glx", "Nil") != nowhere.body {
 				t.Errorf("%s as %s: %d %s and %d %s", method, user, there.status, there.body, nowhere.status, nowhere.body)
 			}
+		}
+	}
+}
+
+// TestSecurity09RestrictedRecord: a user whose User Permissions leave out a record neither sees nor changes it, whatever way leads
+// there.
+func TestSecurity09RestrictedRecord(t *testing.T) {
+	s := staffed(t)
+	order := s.create("manager@acme", "Order", `{"customer": "Bob", "status": "Done", "items": [{"item": "Bolt", "note": "note of Bob"}]}`)
+	s.create("manager@acme", "Ticket", `{"subject": "note of Bob", "customer": "Bob"}`)
+	for doctype, name := range map[string]string{"Customer": "Bob", "Order": order, "Ticket": "1"} {
+		before := s.get("manager@acme", doctype, name).body
+		path := docPath(doctype, name)
+		for _, step := range []struct{ method, path, body string }{
+			{"GET", path, ""}, {"HEAD", path, ""}, {"PUT", path, `{"notes": "x", "customer": "Ada"}`}, {"DELETE", path, ""}, {"POST", path, `{"run_method": "submit"}`},
+			{"GET", "/api/v2/document/" + doctype + "/" + name, ""}, {"PATCH", "/api/v2/document/" + doctype + "/" + name, `{"status": "Open"}`},
+			{"DELETE", "/api/v2/document/" + doctype + "/" + name, ""}, {"POST", "/api/v2/document/" + doctype + "/" + name + "/method/cancel", `{}`},
+		} {
+			if got := s.send("seller@acme", step.method, step.path, step.body); got.status != 403 || strings.Contains(got.body, "note") {
+				t.Errorf("%s %s: %d %s", step.method, step.path, got.status, got.body)
+			}
+		}
+		for method, args := range allMethods(doctype, name) {
+			for _, verb := range []string{"GET", "POST"} {
+				if got := s.call("seller@acme", verb, method, args); strings.Contains(got.body, "note") || strings.Contains(got.body, `"status":"Done"`) {
+					t.Errorf("%s %s of %s: %d %s", verb, method, doctype, got.status, got.body)
+				}
+			}
+		}
+		s.call("seller@acme", "POST", "frappe.client.get_list", `{"doctype": "Order Line", "parent": "Order", "fields": ["note"]}`).want(t, 200, `{"message":[]}`)
+		s.call("seller@acme", "POST", "frappe.client.get", `{"doctype": "Order Line", "parent": "Order", "filters": {"note": ["like", "%"]}}`).want(t, 404, "DoesNotExistError")
+		s.send("seller@acme", "GET", "/api/v2/doctype/"+doctype+`/count?filters={"name":"`+name+`"}`, "").want(t, 200, `{"data":0}`)
+		if after := s.get("manager@acme", doctype, name).body; after != before {
+			t.Errorf("%s was changed from %s to %s", name, before, after)
 		}
 	}
 }
@@ -160,6 +248,22 @@ func TestSecurity12GetNeverWrites(t *testing.T) {
 	}
 }
 
+// TestSecurity16NoTemplates: what looks like a template, a series or an expression stays the text that a client sent, in names
+// and titles too.
+func TestSecurity16NoTemplates(t *testing.T) {
+	const types = `[{"doctype": "DocType", "name": "Memo", "autoname": "format:M-{kind}-{##}", "title_field": "title", "fields": [
+		{"fieldname": "kind", "fieldtype": "Data"}, {"fieldname": "secret", "fieldtype": "Data", "permlevel": 1, "default": "hidden"},
+		{"fieldname": "title", "fieldtype": "Data", "options": "About {kind}"}, {"fieldname": "text", "fieldtype": "Text"}],
+		"permissions": [{"role": "Clerk", "read": 1, "write": 1, "create": 1}]}]`
+	s := newService(t, types, []string{"Memo"})
+	for i, text := range []string{"{{ 7*7 }}", "{secret}", "{kind}", "{####}", ".####.", "{YYYY}", "eval:1+1", "%(secret)s", "${secret}", "{title}"} {
+		got := s.send("clerk@acme", "POST", docPath("Memo"), fmt.Sprintf(`{"kind": %q, "text": %q}`, text, text)).data(t)
+		if got["name"] != fmt.Sprintf("M-%s-%02d", text, i+1) && got["name"] != fmt.Sprintf("M-%s-01", text) || got["title"] != "About "+text || got["text"] != text {
+			t.Errorf("%s became %v, %v, %v", text, got["name"], got["title"], got["text"])
+		}
+	}
+}
+
 // TestSecurity18NoUserIsGuessed: every wrong credential has the same answer.
 func TestSecurity18NoUserIsGuessed(t *testing.T) {
 	s := newShop(t)
@@ -171,6 +275,21 @@ func TestSecurity18NoUserIsGuessed(t *testing.T) {
 	}
 	if len(answers) != 1 {
 		t.Errorf("wrong credentials differ: %v", answers)
+	}
+}
+
+// TestSecurity19ForwardedHeaders: where a request comes from and for what host is what the connection says, not its headers.
+func TestSecurity19ForwardedHeaders(t *testing.T) {
+	s := newShop(t)
+	for name, value := range map[string]string{"X-Forwarded-For": "127.0.0.1", "X-Real-IP": "127.0.0.1", "Forwarded": "for=127.0.0.1;host=evil.example", "X-Forwarded-Host": "evil.example",
+		"X-Forwarded-Proto": "https", "X-Original-URL": "/api/resource/Vault", "X-Rewrite-URL": "/api/resource/Vault", "X-Frappe-Site-Name": "globex", "X-Forwarded-Prefix": "/x"} {
+		s.sendAs("", "GET", docPath("Customer"), "", map[string]string{name: value}).want(t, 403, "PermissionError")
+		got := s.sendAs("manager@acme", "GET", docPath("Customer"), "", map[string]string{name: value})
+		if got.want(t, 200, `{"data":[]}`); strings.Contains(fmt.Sprint(got.header), "evil") {
+			t.Errorf("%s: %v", name, got.header)
+		}
+		// A page of another host is foreign, whatever host a header names.
+		s.sendAs("", "POST", "/", "cmd=frappe.client.insert", map[string]string{name: value, "Cookie": "sid=x", "Origin": "https://evil.example", "Content-Type": formType}).want(t, 403, "PermissionError")
 	}
 }
 
@@ -193,6 +312,33 @@ func TestSecurity20NoSideChannel(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestSecurity22NothingIsPublic: no zero value lets anybody in. What is open to all says so in Go.
+func TestSecurity22NothingIsPublic(t *testing.T) {
+	const types = `[{"doctype": "DocType", "name": "Bare", "autoname": "prompt", "fields": [{"fieldname": "a", "fieldtype": "Data"}]},
+		{"doctype": "DocType", "name": "Empty", "autoname": "prompt", "fields": [{"fieldname": "a", "fieldtype": "Data"}], "permissions": [{}, {"role": "", "read": 1, "write": 1, "create": 1, "delete": 1}, {"role": "Manager"}]}]`
+	s := newUnstarted(t, types)
+	s.app.Resource("Bare")
+	s.app.Resource("Empty", frappems.ResourceOptions{})
+	s.app.Handle("GET /mine", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `"mine"`) }))
+	s.app.Method("mine", frappems.AllowRoles(""), frappems.JSON(func(context.Context, struct{}) (int, error) { return 1, nil }))
+	s.start()
+	for _, doctype := range []string{"Bare", "Empty"} {
+		s.create("admin@acme", doctype, `{"name": "X", "a": "hidden"}`)
+		for _, user := range []string{"", "manager@acme", "stranger@acme"} {
+			for _, step := range []struct{ method, path, body string }{{"GET", docPath(doctype), ""}, {"GET", docPath(doctype, "X"), ""}, {"POST", docPath(doctype), `{"name": "Y"}`},
+				{"PUT", docPath(doctype, "X"), `{"a": "b"}`}, {"DELETE", docPath(doctype, "X"), ""}, {"GET", "/api/v2/doctype/" + doctype + "/meta", ""}} {
+				if got := s.send(user, step.method, step.path, step.body); got.status != 403 || strings.Contains(got.body, "hidden") {
+					t.Errorf("%s %s as %q: %d %s", step.method, step.path, user, got.status, got.body)
+				}
+			}
+		}
+	}
+	s.send("", "GET", "/mine", "").want(t, 403, "PermissionError")
+	for _, user := range []string{"", "manager@acme", "stranger@acme"} {
+		s.call(user, "POST", "mine", `{}`).want(t, 403, "PermissionError")
 	}
 }
 

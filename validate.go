@@ -331,11 +331,13 @@ func (d *Doc) checkAfterSubmit() error {
 		}
 		if len(d.rows[i]) != len(d.before.rows[i]) {
 			return &Error{Code: UpdateAfterSubmitError, Title: "Cannot Update After Submit",
-				Message: " Not allowed to change " + bold(t.field.label()) + " after submission"}
+				Message: " Not allowed to change " + bold(t.field.label()) + " after submission from " +
+					bold(strconv.Itoa(len(d.before.rows[i]))) + " to " + bold(strconv.Itoa(len(d.rows[i])))}
 		}
 		for _, row := range d.rows[i] {
 			if row.before == nil {
-				return &Error{Code: UpdateAfterSubmitError, Message: "Not allowed to add rows to " + bold(t.field.label()) + " after submission"}
+				// Frappe looks for the row as it was.
+				return &Error{Code: DoesNotExistError, Message: "Not allowed to add rows to " + bold(t.field.label()) + " after submission"}
 			}
 			if err := row.checkAfterSubmit(); err != nil {
 				return err

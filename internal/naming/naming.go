@@ -54,16 +54,16 @@ var (
 
 // Format makes a name by a text with parts in braces; a number counts per text before it.
 func (s *Source) Format(format string) (string, error) {
-	name := Fill(format, s.part)
-	at := bracedHash.FindStringIndex(name)
+	at := bracedHash.FindStringIndex(format) // in the pattern, not in the text of a field
 	if at == nil {
-		return name, nil
+		return Fill(format, s.part), nil
 	}
-	number, err := s.number(name[:at[0]], at[1]-at[0]-2)
+	series := Fill(format[:at[0]], s.part)
+	number, err := s.number(series, at[1]-at[0]-2)
 	if err != nil {
 		return "", err
 	}
-	return name[:at[0]] + number + bracedHash.ReplaceAllString(name[at[1]:], ""), nil
+	return series + number + Fill(bracedHash.ReplaceAllString(format[at[1]:], ""), s.part), nil
 }
 
 // Fill puts texts in the place of words in braces.
