@@ -20,7 +20,7 @@ func TestCheck(t *testing.T) {
 		{"Phone", "(030) 123-45", ""},
 		{"Phone", "+49 30 12345 ext", phone},
 		{"Phone", strings.Repeat("1", 21), phone},
-		{International, "+49 (30) 1234567", ""},
+		{International, "+49 30 12345-67", ""},
 		{International, "030 1234567", phone},
 		{International, "+123456", phone},
 		{"URL", "https://example.com/a?b", ""},
