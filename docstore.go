@@ -3,16 +3,13 @@ package frappems
 import (
 	"cmp"
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/frappems/frappems/internal/naming"
+	"github.com/frappems/frappems/internal/sealed"
 
 	"github.com/frappems/frappems/store"
 )
@@ -517,12 +514,12 @@ func (db *DB) secrets(d *Doc) ([]store.Mutation, error) {
 			if text == "" {
 				continue
 			}
-			sealed, err := seal(db.app.config.EncryptionKey, text, db.tenant+"/"+row.meta.Name+"/"+row.Name()+"/"+field)
+			secret, err := sealed.Seal(db.app.config.EncryptionKey, text, db.tenant+"/"+row.meta.Name+"/"+row.Name()+"/"+field)
 			if err != nil {
 				return err
 			}
 			writes = append(writes, store.Mutation{Kind: store.InsertRows, Tenant: db.tenant, Table: passwordTable, Columns: passwordTable.Columns,
-				Rows: [][]any{{row.meta.Name, row.Name(), field, sealed}}})
+				Rows: [][]any{{row.meta.Name, row.Name(), field, secret}}})
 			row.values[at] = strings.Repeat("*", len([]rune(text)))
 		}
 		return nil
@@ -539,20 +536,4 @@ func (db *DB) forgetPassword(d *Doc, field string) store.Mutation {
 		where.Conds = append(where.Conds, compare(store.OpEqual, store.Expr{Column: passwordTable.Columns[i]}, value))
 	}
 	return store.Mutation{Kind: store.DeleteRows, Tenant: db.tenant, Table: passwordTable, Where: where}
-}
-
-// seal encrypts a password with AES-256-GCM, bound to the place that it belongs to, so that a row copied elsewhere in the
-// database opens nothing.
-func seal(key []byte, text, place string) (string, error) {
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return "", err
-	}
-	gcm, err := cipher.NewGCM(block)
-	if err != nil {
-		return "", err
-	}
-	nonce := make([]byte, gcm.NonceSize())
-	rand.Read(nonce)
-	return "v1:" + base64.StdEncoding.EncodeToString(gcm.Seal(nonce, nonce, []byte(text), []byte(place))), nil
 }

@@ -4,11 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/frappems/frappems/internal/filters"
 	"github.com/frappems/frappems/internal/plain"
 	"github.com/frappems/frappems/internal/timespan"
 
@@ -19,26 +18,10 @@ import (
 const (
 	maxConditions = 1000
 	maxValues     = 10000
-	maxDepth      = 20
 	maxFields     = 500
 )
 
-// operators is what clients may write, in the order of Frappe's own message.
-var operators = []string{"=", "!=", ">", "<", ">=", "<=", "like", "not like", "in", "not in", "is", "between", "timespan",
-	"previous", "next", "ancestors of", "descendants of", "not ancestors of", "not descendants of", "descendants of (inclusive)"}
-
-// filter is one condition as a client wrote it.
-type filter struct {
-	doctype  string // "" is that of the list
-	field    string
-	operator string
-	value    any // nil, string, bool, int64, float64, []any
-}
-
-// parseFilters reads filters or or_filters in every shape that Frappe takes: an object of field and value or field and
-// [operator, value]; a list of [field, value], [field, operator, value], [doctype, field, operator, value] (and a fifth,
-// which is passed over) or such objects; one such triple alone; a list of names; a name; and conditions nested in lists
-// with "and" and "or" between them. Several beside each other are joined by op.
+// parseFilters reads filters or or_filters (see [filters.Parse]). Several beside each other are joined by op.
 func (b *queryBuilder) parseFilters(raw json.RawMessage, op store.Op) (store.Cond, error) {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
@@ -50,33 +33,27 @@ func (b *queryBuilder) parseFilters(raw json.RawMessage, op store.Op) (store.Con
 	if err != nil {
 		return store.Cond{}, Errorf(ValidationError, "The filters are not valid JSON: %v", jsonProblem(raw, err))
 	}
-	switch v := v.(type) {
-	case nil:
-		return store.Cond{}, nil
-	case map[string]any:
-		return b.filterObject(v, op)
-	case []any:
-		return b.filterList(v, op, 0)
+	tree, err := filters.Parse(v, op == store.OpOr, func(name string) bool {
+		_, isField := b.meta.slotOf[name]
+		return isField
+	})
+	if err != nil {
+		return store.Cond{}, worded(err)
 	}
-	return b.condition(filter{field: "name", operator: "=", value: plainValue(v)})
+	return b.filters(&tree)
 }
 
-// filterObject reads {field: value}, in a fixed order, so that one request makes one statement.
-func (b *queryBuilder) filterObject(object map[string]any, op store.Op) (store.Cond, error) {
-	all := store.Cond{Op: op}
-	for _, field := range slices.Sorted(maps.Keys(object)) {
-		f := filter{field: field, operator: "=", value: plainValue(object[field])}
-		if pair, ok := object[field].([]any); ok {
-			if len(pair) != 2 {
-				return store.Cond{}, Errorf(ValidationError, "A filter on %s must be a value or [operator, value]", bold(field))
-			}
-			operator, isText := pair[0].(string)
-			if !isText {
-				return store.Cond{}, b.badOperator()
-			}
-			f.operator, f.value = operator, plainValue(pair[1])
-		}
-		c, err := b.condition(f)
+// filters makes a Cond of filters.Filters.
+func (b *queryBuilder) filters(t *filters.Tree) (store.Cond, error) {
+	if t.Filter != nil {
+		return b.condition(*t.Filter)
+	}
+	all := store.Cond{Op: store.OpAnd}
+	if t.Or {
+		all.Op = store.OpOr
+	}
+	for i := range t.Parts {
+		c, err := b.filters(&t.Parts[i])
 		if err != nil {
 			return store.Cond{}, err
 		}
@@ -98,111 +75,8 @@ func simplified(c store.Cond) store.Cond {
 	return c
 }
 
-func (b *queryBuilder) filterList(list []any, op store.Op, depth int) (store.Cond, error) {
-	if depth > maxDepth {
-		return store.Cond{}, Errorf(ValidationError, "The filters are nested deeper than %d levels", maxDepth)
-	}
-	if f, ok := asFilter(list); ok {
-		_, isField := b.meta.slotOf[f.field]
-		if depth > 0 || isField || len(list) > 2 && isOperator(f.operator) { // else these are names
-			return b.condition(f)
-		}
-	}
-	if !slices.ContainsFunc(list, isNested) && len(list) > 0 {
-		return b.condition(filter{field: "name", operator: "in", value: plainValue(list)})
-	}
-	all := store.Cond{Op: op}
-	junction := false
-	for _, item := range list {
-		if word, ok := item.(string); ok {
-			next := map[string]store.Op{"and": store.OpAnd, "or": store.OpOr}[strings.ToLower(word)]
-			if next == store.OpTrue {
-				return store.Cond{}, Errorf(ValidationError, "%s is not a filter", quoteShort(word))
-			}
-			// Left to right without precedence: what came so far becomes the first part of the new junction.
-			if all.Op != next && len(all.Conds) > 0 {
-				all = store.Cond{Op: next, Conds: []store.Cond{simplified(all)}}
-			}
-			all.Op, junction = next, true
-			continue
-		}
-		c, err := b.filterItem(item, op, depth)
-		if err != nil {
-			return store.Cond{}, err
-		}
-		if !junction && all.Op != op {
-			all = store.Cond{Op: op, Conds: []store.Cond{simplified(all)}}
-		}
-		junction = false
-		all.Conds = append(all.Conds, c)
-	}
-	return simplified(all), nil
-}
-
-func isNested(item any) bool {
-	switch item.(type) {
-	case []any, map[string]any:
-		return true
-	}
-	return false
-}
-
-func (b *queryBuilder) filterItem(item any, op store.Op, depth int) (store.Cond, error) {
-	switch item := item.(type) {
-	case []any:
-		if len(item) == 0 {
-			return store.Cond{}, Errorf(ValidationError, "A filter is empty")
-		}
-		return b.filterList(item, store.OpAnd, depth+1)
-	case map[string]any:
-		return b.filterObject(item, store.OpAnd)
-	}
-	return store.Cond{}, Errorf(ValidationError, "A filter must be a list or an object")
-}
-
-// asFilter recognises [field, value], [field, operator, value] and [doctype, field, operator, value(, hidden)].
-func asFilter(list []any) (filter, bool) {
-	text := make([]string, 3)
-	for i := 0; i < len(list) && i < 3; i++ {
-		text[i], _ = list[i].(string)
-	}
-	switch {
-	case len(list) == 3 && text[0] != "" && text[1] != "" && (isOperator(text[1]) || !isNested(list[2])):
-		return filter{field: text[0], operator: text[1], value: plainValue(list[2])}, true
-	case (len(list) == 4 || len(list) == 5) && text[0] != "" && text[1] != "" && text[2] != "":
-		return filter{doctype: text[0], field: text[1], operator: text[2], value: plainValue(list[3])}, true
-	case len(list) == 2 && text[0] != "" && !isOperator(text[0]) && !isNested(list[1]):
-		return filter{field: text[0], operator: "=", value: plainValue(list[1])}, true
-	}
-	return filter{}, false
-}
-
-func isOperator(word string) bool { return slices.Contains(operators, strings.ToLower(word)) }
-
-// plainValue makes a filter's value of what encoding/json gives.
-func plainValue(v any) any {
-	switch v := v.(type) {
-	case json.Number:
-		value, _ := decodeValue(json.RawMessage(v))
-		return value
-	case []any:
-		out := make([]any, len(v))
-		for i := range v {
-			out[i] = plainValue(v[i])
-		}
-		return out
-	case map[string]any:
-		return json.RawMessage("{}") // no column takes an object
-	}
-	return v
-}
-
-func (b *queryBuilder) badOperator() error {
-	return Errorf(ValidationError, "Operator must be one of %s", strings.Join(operators, ", "))
-}
-
-// condition makes a Cond of one filter: the field is looked up, the operator is one of ours, the value is bound.
-func (b *queryBuilder) condition(f filter) (store.Cond, error) {
+// condition makes a Cond of one filter: the field is looked up, the operator is one of Frappe's, the value is bound.
+func (b *queryBuilder) condition(f filters.Filter) (store.Cond, error) {
 	if b.conditions++; b.conditions > maxConditions {
 		return store.Cond{}, Errorf(ValidationError, "There are more than %d filters", maxConditions)
 	}
@@ -210,38 +84,34 @@ func (b *queryBuilder) condition(f filter) (store.Cond, error) {
 	if err != nil {
 		return store.Cond{}, err
 	}
-	operator := strings.ToLower(strings.TrimSpace(f.operator))
-	if !slices.Contains(operators, operator) {
-		return store.Cond{}, b.badOperator()
+	if flag, ok := f.Value.(bool); ok {
+		f.Value = int64(boolInt(flag))
 	}
-	if flag, ok := f.value.(bool); ok {
-		f.value = int64(boolInt(flag))
-	}
-	if _, object := f.value.(json.RawMessage); object {
+	if _, object := f.Value.(json.RawMessage); object {
 		return store.Cond{}, b.badValue(f)
 	}
-	switch operator {
+	switch f.Operator {
 	case "in", "not in":
-		return b.inCondition(r, f, operator == "not in")
+		return b.inCondition(r, f, f.Operator == "not in")
 	case "is":
 		return b.isCondition(r, f)
 	case "between":
 		return b.betweenCondition(r, f)
 	case "timespan", "previous", "next":
-		from, to, ok := timespan.Of(operator, toText(f.value), b.now)
+		from, to, ok := timespan.Of(f.Operator, toText(f.Value), b.now)
 		if !ok {
 			return store.Cond{}, b.badValue(f)
 		}
-		return b.betweenCondition(r, filter{field: f.field, value: []any{from, to}})
+		return b.betweenCondition(r, filters.Filter{Field: f.Field, Value: []any{from, to}})
 	}
-	if strings.Contains(operator, " of") {
-		return b.treeCondition(r, f, operator)
+	if strings.Contains(f.Operator, " of") {
+		return b.treeCondition(r, f, f.Operator)
 	}
-	return b.compareCondition(r, f, operator)
+	return b.compareCondition(r, f)
 }
 
-func (b *queryBuilder) badValue(f filter) error {
-	return Errorf(DataError, "The value of the filter on %s does not fit: %s", bold(f.field), quoteShort(toText(f.value)))
+func (b *queryBuilder) badValue(f filters.Filter) error {
+	return Errorf(DataError, "The value of the filter on %s does not fit: %s", bold(f.Field), quoteShort(toText(f.Value)))
 }
 
 // nullable says whether the column can hold NULL, which Frappe's filters take for the field type's empty value.
@@ -258,34 +128,29 @@ var compareOps = map[string]store.Op{"=": store.OpEqual, "!=": store.OpNotEqual,
 
 // compareCondition is one of = != < > <= >= like: Frappe puts a fallback in place of NULL, so a row without a value is
 // found where the fallback fulfils the condition. (The column is never wrapped in a function, so that an index serves.)
-func (b *queryBuilder) compareCondition(r *ref, f filter, operator string) (store.Cond, error) {
-	op := compareOps[operator]
-	if _, list := f.value.([]any); list {
+func (b *queryBuilder) compareCondition(r *ref, f filters.Filter) (store.Cond, error) {
+	op := compareOps[f.Operator]
+	if _, list := f.Value.([]any); list {
 		return store.Cond{}, b.badValue(f)
 	}
-	if f.value == nil && isNumeric(r.column.Type) {
-		f.value = int64(0)
+	if f.Value == nil && isNumeric(r.column.Type) {
+		f.Value = int64(0)
 	}
-	if f.value == nil {
+	if f.Value == nil {
 		return b.nullCondition(r, op), nil
 	}
-	var text string
-	if op == store.OpLike || op == store.OpNotLike {
-		if r.column.Type == store.TypeDecimal || r.column.Type == store.TypeRating {
-			return store.Cond{}, b.badValue(f)
-		}
-		text = toText(f.value)
-	} else {
-		value, err := b.filterText(r.column, f, f.value)
-		if err != nil {
+	text := toText(f.Value)
+	if op != store.OpLike && op != store.OpNotLike {
+		var err error
+		if text, err = b.filterText(r.column, f, f.Value); err != nil {
 			return store.Cond{}, err
 		}
-		text = value
+	} else if r.column.Type == store.TypeDecimal || r.column.Type == store.TypeRating {
+		return store.Cond{}, b.badValue(f)
 	}
 	c := store.Cond{Op: op, Expr: r.expr, Values: []string{text}}
-	fallback := fallbackOf(r.column.Type)
-	direct := (op == store.OpEqual || op == store.OpLike) && !isEmpty(f.value) || (op == store.OpGreater || op == store.OpGreaterEqual) && isMoment(r.column.Type)
-	if r.nullable() && !direct && holds(op, r.column.Type, fallback, text) {
+	direct := (op == store.OpEqual || op == store.OpLike) && !isEmpty(f.Value) || (op == store.OpGreater || op == store.OpGreaterEqual) && isMoment(r.column.Type)
+	if r.nullable() && !direct && c.Holds(fallbackOf(r.column.Type)) {
 		return orNull(c), nil
 	}
 	return c, nil
@@ -334,47 +199,13 @@ func fallbackOf(t store.ColumnType) string {
 	return ""
 }
 
-// holds says whether a constant fulfils a comparison.
-func holds(op store.Op, t store.ColumnType, left, right string) bool {
-	order := 0
-	switch {
-	case op == store.OpLike:
-		return store.MatchText(left, right)
-	case op == store.OpNotLike:
-		return !store.MatchText(left, right)
-	case isNumeric(t):
-		if l, r := toFloat(left), toFloat(right); l < r {
-			order = -1
-		} else if l > r {
-			order = 1
-		}
-	case isText(t):
-		order = store.CompareText(left, right)
-	default:
-		order = strings.Compare(left, right)
-	}
-	switch op {
-	case store.OpEqual:
-		return order == 0
-	case store.OpNotEqual:
-		return order != 0
-	case store.OpLess:
-		return order < 0
-	case store.OpLessEqual:
-		return order <= 0
-	case store.OpGreater:
-		return order > 0
-	}
-	return order >= 0
-}
-
 func orNull(c store.Cond) store.Cond {
 	return store.Cond{Op: store.OpOr, Conds: []store.Cond{c, {Op: store.OpIsNull, Expr: c.Expr}}}
 }
 
 // filterText makes the text form of a filter's value for a column. What is not a number counts as 0, as in Frappe; what
 // is not a date is refused.
-func (b *queryBuilder) filterText(c *store.Column, f filter, v any) (string, error) {
+func (b *queryBuilder) filterText(c *store.Column, f filters.Filter, v any) (string, error) {
 	if b.values++; b.values > maxValues {
 		return "", Errorf(ValidationError, "The filters have more than %d values", maxValues)
 	}
@@ -407,9 +238,9 @@ func (b *queryBuilder) filterText(c *store.Column, f filter, v any) (string, err
 }
 
 // inCondition is in and not in: of a list, or of a text with commas.
-func (b *queryBuilder) inCondition(r *ref, f filter, not bool) (store.Cond, error) {
+func (b *queryBuilder) inCondition(r *ref, f filters.Filter, not bool) (store.Cond, error) {
 	var values []any
-	switch v := f.value.(type) {
+	switch v := f.Value.(type) {
 	case []any:
 		values = v
 	case string:
@@ -452,14 +283,14 @@ func (b *queryBuilder) inCondition(r *ref, f filter, not bool) (store.Cond, erro
 }
 
 // isCondition is "is set" and "is not set".
-func (b *queryBuilder) isCondition(r *ref, f filter) (store.Cond, error) {
-	switch strings.ToLower(toText(f.value)) {
+func (b *queryBuilder) isCondition(r *ref, f filters.Filter) (store.Cond, error) {
+	switch strings.ToLower(toText(f.Value)) {
 	case "set":
 		return r.isSet(), nil
 	case "not set":
 		return r.isNotSet(), nil
 	}
-	return store.Cond{}, Errorf(ValidationError, "%s can be 'set' or 'not set', not %s", bold(f.field), quoteShort(toText(f.value)))
+	return store.Cond{}, Errorf(ValidationError, "%s can be 'set' or 'not set', not %s", bold(f.Field), quoteShort(toText(f.Value)))
 }
 
 // isSet: neither NULL nor the empty value, which numbers have in 0.
@@ -479,10 +310,10 @@ func (r *ref) isNotSet() store.Cond {
 }
 
 // betweenCondition is between two values; dates on a Datetime are whole days, and a missing end is today's.
-func (b *queryBuilder) betweenCondition(r *ref, f filter) (store.Cond, error) {
-	pair, _ := f.value.([]any)
+func (b *queryBuilder) betweenCondition(r *ref, f filters.Filter) (store.Cond, error) {
+	pair, _ := f.Value.([]any)
 	if len(pair) > 2 || len(pair) < 2 && !isMoment(r.column.Type) {
-		return store.Cond{}, Errorf(ValidationError, "A filter with between on %s needs a list of two values", bold(f.field))
+		return store.Cond{}, Errorf(ValidationError, "A filter with between on %s needs a list of two values", bold(f.Field))
 	}
 	c := store.Cond{Op: store.OpBetween, Expr: r.expr, Values: make([]string, 2)}
 	for i := range c.Values {

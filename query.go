@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/frappems/frappems/internal/filters"
+
 	"github.com/frappems/frappems/store"
 )
 
@@ -169,18 +171,18 @@ func (b *queryBuilder) readable(name string) (*ref, error) {
 
 // resolveFilter finds the column of a filter. Fields of a child table are named with their DocType, or as child_table.field:
 // Frappe's list API knows them by nothing else.
-func (b *queryBuilder) resolveFilter(f filter) (*ref, error) {
+func (b *queryBuilder) resolveFilter(f filters.Filter) (*ref, error) {
 	m := b.meta
-	if f.doctype != "" {
-		m = b.db.app.registry.lookup(f.doctype)
+	if f.DocType != "" {
+		m = b.db.app.registry.lookup(f.DocType)
 	}
 	switch m {
 	case nil:
-		return nil, Errorf(DoesNotExistError, "DocType %s not found", escapeHTML(f.doctype))
+		return nil, Errorf(DoesNotExistError, "DocType %s not found", escapeHTML(f.DocType))
 	case b.meta:
-		return b.readable(f.field)
+		return b.readable(f.Field)
 	}
-	return b.readable("`tab" + m.Name + "`.`" + strings.ReplaceAll(f.field, ".", "") + "`")
+	return b.readable("`tab" + m.Name + "`.`" + strings.ReplaceAll(f.Field, ".", "") + "`")
 }
 
 // joinChild adds the rows of a child table of the DocType.
@@ -478,24 +480,24 @@ func (b *queryBuilder) groupBy(text string) error {
 }
 
 // treeCondition is a filter along a tree whose documents have lft and rgt: it finds the names first, then uses them.
-func (b *queryBuilder) treeCondition(r *ref, f filter, operator string) (store.Cond, error) {
+func (b *queryBuilder) treeCondition(r *ref, f filters.Filter, operator string) (store.Cond, error) {
 	tree := r.meta
 	if own := r.field(); own != nil && own.Fieldtype == "Link" {
 		tree = b.db.app.registry.byName[own.Options]
 	}
 	if tree == nil || tree.table == nil || tree.table.Column("lft") == nil || tree.table.Column("rgt") == nil {
-		return store.Cond{}, Errorf(ValidationError, "%s is not a tree of this service", bold(f.field))
+		return store.Cond{}, Errorf(ValidationError, "%s is not a tree of this service", bold(f.Field))
 	}
 	a := b.db.accessTo(tree)
 	if err := a.checkList(); err != nil {
 		return store.Cond{}, err
 	}
-	names, err := b.treeNames(tree, a, toText(f.value), strings.Contains(operator, "descendants"))
+	names, err := b.treeNames(tree, a, toText(f.Value), strings.Contains(operator, "descendants"))
 	if err != nil {
 		return store.Cond{}, err
 	}
 	if strings.HasSuffix(operator, "(inclusive)") {
-		names = append(names, toText(f.value))
+		names = append(names, toText(f.Value))
 	}
 	if strings.HasPrefix(operator, "not ") {
 		return orNull(store.Cond{Op: store.OpNotIn, Expr: r.expr, Values: names}), nil

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/frappems/frappems/internal/sealed"
+
 	"github.com/frappems/frappems/store"
 )
 
@@ -326,7 +328,7 @@ func StoredPassword(ctx context.Context, db *DB, doctype, name, field string) (s
 	if err != nil || len(rows) != 1 {
 		return "", fmt.Errorf("%d passwords are stored (%v)", len(rows), err)
 	}
-	return unseal(db.app.config.EncryptionKey, rows[0][0], db.tenant+"/"+doctype+"/"+name+"/"+field)
+	return sealed.Open(db.app.config.EncryptionKey, rows[0][0], db.tenant+"/"+doctype+"/"+name+"/"+field)
 }
 
 // ForgetKey gives a service another EncryptionKey, as if it had been started anew without one.

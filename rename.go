@@ -2,11 +2,9 @@ package frappems
 
 import (
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
-	"encoding/base64"
 	"errors"
-	"strings"
+
+	"github.com/frappems/frappems/internal/sealed"
 
 	"github.com/frappems/frappems/store"
 )
@@ -147,32 +145,14 @@ func (db *DB) moveDocument(ctx context.Context, d *Doc, name string, writes []st
 }
 
 // reseal encrypts a password anew for a document's new name, since it is bound to the place that it belongs to.
-func (db *DB) reseal(sealed string, d *Doc, name, field string) (string, error) {
+func (db *DB) reseal(text string, d *Doc, name, field string) (string, error) {
 	key, place := db.app.config.EncryptionKey, db.tenant+"/"+d.meta.Name+"/"
-	text, err := unseal(key, sealed, place+d.Name()+"/"+field)
+	text, err := sealed.Open(key, text, place+d.Name()+"/"+field)
 	if err != nil {
 		return "", &Error{Code: ValidationError, Cause: err, Message: "The password in the field " + bold(field) + " of " +
 			escapeHTML(d.meta.Name) + " " + bold(d.Name()) + " cannot be read any more. Set it again, and then rename."}
 	}
-	return seal(key, text, place+name+"/"+field)
-}
-
-// unseal is the other way round than seal.
-func unseal(key []byte, sealed, place string) (string, error) {
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return "", err
-	}
-	gcm, err := cipher.NewGCM(block)
-	if err != nil {
-		return "", err
-	}
-	data, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(sealed, "v1:"))
-	if err != nil || len(data) < gcm.NonceSize() {
-		return "", errors.New("frappems: this is no password that was encrypted")
-	}
-	text, err := gcm.Open(nil, data[:gcm.NonceSize()], data[gcm.NonceSize():], []byte(place))
-	return string(text), err
+	return sealed.Seal(key, text, place+name+"/"+field)
 }
 
 // moveLinks makes links to the old name links to the new one, in all tables of the tenant: one statement for each link field.

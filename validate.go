@@ -2,13 +2,13 @@ package frappems
 
 import (
 	"math"
-	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/frappems/frappems/internal/format"
 	"github.com/frappems/frappems/internal/sanitize"
 
 	"github.com/frappems/frappems/store"
@@ -98,14 +98,6 @@ func (d *Doc) checkMandatory() error {
 		Message: "[" + d.meta.Name + ", " + d.Name() + "]: " + strings.Join(fields, ", ")}
 }
 
-var (
-	emailPattern = regexp.MustCompile(`(?i)^[a-z0-9!#$%&'*+/=?^_{|}~` + "`" + `-]+(\.[a-z0-9!#$%&'*+/=?^_{|}~` + "`" + `-]+)*@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
-	phonePattern = regexp.MustCompile(`^[0-9 +_\-,.*#()]{1,20}$`)
-	namePattern  = regexp.MustCompile(`^[\pL\pN_][\pL\pN_'\-]*([ \pL\pN_][\pL\pN_'\-]+)*$`)
-	// Frappe asks a table of all countries' numbers; this asks for the form of one: + and 7 to 15 digits.
-	internationalPattern = regexp.MustCompile(`^\+[0-9]([ ().\-]?[0-9]){6,14}$`)
-)
-
 // checkData checks the formats that the options of Data fields ask for, and Phone fields.
 func (d *Doc) checkData() error {
 	for i := range d.meta.slots {
@@ -119,43 +111,10 @@ func (d *Doc) checkData() error {
 		}
 		kind := f.Options
 		if f.Fieldtype == "Phone" {
-			kind = "International"
+			kind = format.International
 		}
-		if err := checkFormat(kind, f, text); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func checkFormat(kind string, f *Field, text string) error {
-	switch kind {
-	case "Email":
-		for address := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ',' || r == '\n' }) {
-			address = strings.TrimSpace(address)
-			if open := strings.LastIndexByte(address, '<'); open >= 0 && strings.HasSuffix(address, ">") {
-				address = address[open+1 : len(address)-1]
-			}
-			if address != "" && address != "Administrator" && address != "Guest" && !emailPattern.MatchString(address) {
-				return Errorf(InvalidEmailAddressError, "%s is not a valid Email Address", escapeHTML(address))
-			}
-		}
-	case "Name":
-		if !namePattern.MatchString(text) {
-			return Errorf(InvalidNameError, "%s is not a valid Name", escapeHTML(text))
-		}
-	case "Phone":
-		if !phonePattern.MatchString(text) {
-			return Errorf(InvalidPhoneNumberError, "%s is not a valid Phone Number", escapeHTML(text))
-		}
-	case "International":
-		if !internationalPattern.MatchString(text) {
-			return Errorf(InvalidPhoneNumberError, "Phone Number %s set in field %s is not valid.", escapeHTML(text), bold(f.Fieldname))
-		}
-	case "URL":
-		u, err := url.Parse(text)
-		if err != nil || u.Host == "" || slices.Contains([]string{"javascript", "data", "vbscript"}, u.Scheme) {
-			return Errorf(ValidationError, "'%s' is not a valid URL", bold(text))
+		if err := format.Check(kind, f.Fieldname, text); err != nil {
+			return worded(err)
 		}
 	}
 	return nil

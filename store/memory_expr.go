@@ -143,6 +143,16 @@ func (r *memoryRun) conditions(c *Cond, tables []*memoryTable) (memoryTest, erro
 	}, nil
 }
 
+// accepts says of an order what makes a comparison true.
+var accepts = map[Op]func(order int) bool{
+	OpEqual:        func(order int) bool { return order == 0 },
+	OpNotEqual:     func(order int) bool { return order != 0 },
+	OpLess:         func(order int) bool { return order < 0 },
+	OpLessEqual:    func(order int) bool { return order <= 0 },
+	OpGreater:      func(order int) bool { return order > 0 },
+	OpGreaterEqual: func(order int) bool { return order >= 0 },
+}
+
 // comparison prepares the comparison of a column's value with constants. NULL compares as not true.
 func comparison(c *Cond) (func(cell) bool, error) {
 	column := c.Expr.Column
@@ -169,18 +179,17 @@ func comparison(c *Cond) (func(cell) bool, error) {
 			return !v.null && column.compare(v.s, values[0]) >= 0 && column.compare(v.s, values[1]) <= 0
 		}, nil
 	}
-	accept, ok := map[Op]func(int) bool{
-		OpEqual:        func(c int) bool { return c == 0 },
-		OpNotEqual:     func(c int) bool { return c != 0 },
-		OpLess:         func(c int) bool { return c < 0 },
-		OpLessEqual:    func(c int) bool { return c <= 0 },
-		OpGreater:      func(c int) bool { return c > 0 },
-		OpGreaterEqual: func(c int) bool { return c >= 0 },
-	}[c.Op]
+	accept, ok := accepts[c.Op]
 	if !ok {
 		return nil, fmt.Errorf("frappems: a condition with the unknown operator %d", c.Op)
 	}
 	return func(v cell) bool { return !v.null && accept(column.compare(v.s, values[0])) }, nil
+}
+
+// Holds says whether a value in its column's text form fulfils a condition on the column; one that compares nothing is not fulfilled.
+func (c *Cond) Holds(value string) bool {
+	test, err := comparison(c)
+	return err == nil && test(cell{s: value})
 }
 
 // within prepares IN and NOT IN.
