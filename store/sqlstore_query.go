@@ -17,6 +17,7 @@ type sqlBuilder struct {
 	args   []any
 	names  int  // how many aliases there are
 	silent bool // only the values are wanted
+	writes bool // a text that is no number is an error in a statement that writes
 	err    error
 }
 
@@ -207,7 +208,7 @@ func (b *sqlBuilder) mixed(parts []*Query) []bool {
 	for i := range mixed {
 		var first *Column
 		for _, part := range parts {
-			if c := part.Columns[i].printed(); c != nil && c != literalColumn {
+			if c := part.Columns[i].printed(); c != nil && (c != literalColumn || part.Columns[i].Text != nil) {
 				mixed[i] = mixed[i] || first != nil && c.Type != first.Type
 				first = c
 			}
@@ -313,7 +314,9 @@ func (b *sqlBuilder) belonging(inner *sqlScope, c *Column, outer Expr, outside *
 		}
 		b.add(after)
 	}
-	side(name, mixed && !number, "")
+	if !mixed || !number || !b.writes {
+		side(name, mixed && !number, "")
+	}
 	switch {
 	case mixed && number:
 		side("CAST("+name+" AS CHAR)", false, b.d.Exact)
@@ -498,6 +501,7 @@ func (b *sqlBuilder) sum(e Expr, name string) {
 // mutation writes a statement that changes rows.
 func (b *sqlBuilder) mutation(m *Mutation) {
 	table := b.d.quoted(m.Table.Name)
+	b.writes = true
 	s := &sqlScope{aliases: []string{table}}
 	switch m.Kind {
 	case InsertRows:

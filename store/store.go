@@ -418,7 +418,7 @@ func (q *Query) order() []Order {
 // aggregates reports whether the expression is made of the rows of a group.
 func (e Expr) aggregates() bool { return e.Func != FuncValue && e.Func != FuncLiteral }
 
-var countColumn, literalColumn = &Column{Type: TypeBigInt}, &Column{Type: TypeASCII}
+var countColumn, literalColumn = &Column{Type: TypeBigInt}, &Column{Type: TypeText}
 
 // printed returns a column whose type is that of the expression's values.
 func (e Expr) printed() *Column {

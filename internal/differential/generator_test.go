@@ -1,127 +1,14 @@
-package sqlite
+package differential
 
 import (
-	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"testing"
 
-	"github.com/frappems/frappems"
 	"github.com/frappems/frappems/store"
 )
-
-var (
-	differentialSeed = flag.Uint64("seed", 1, "where TestDifferential begins")
-	differentialRuns = flag.Int("queries", 2000, "how many queries TestDifferential runs")
-)
-
-// TestDifferential runs random statements on the kept in memory and on SQLite, and wants the same bytes.
-func TestDifferential(t *testing.T) {
-	const perFile = 100
-	for done := 0; done < *differentialRuns; done += perFile {
-		seed := *differentialSeed + uint64(done/perFile)
-		g := newGenerator(seed)
-		file, err := Open(filepath.Join(t.TempDir(), "d.db"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		stores := []frappems.Store{frappems.NewMemoryStore(), file}
-		for _, kept := range stores {
-			if _, err := kept.Migrate(t.Context(), &store.Schema{Tables: g.tables}, true); err != nil {
-				t.Fatalf("-seed %d: %v", seed, err)
-			}
-		}
-		for i := range perFile {
-			if i%10 == 0 {
-				g.compareWrites(t, seed, stores)
-			}
-			q, ordered := g.query()
-			g.compareQuery(t, seed, stores, q, ordered)
-		}
-		for _, kept := range stores {
-			if err := kept.Close(); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-}
-
-// compareWrites runs random mutations on all stores.
-func (g *generator) compareWrites(t *testing.T, seed uint64, stores []frappems.Store) {
-	for range 20 {
-		m := g.mutation()
-		var outcomes []string
-		for _, kept := range stores {
-			outcomes = append(outcomes, outcome(t.Context(), kept, m))
-		}
-		if outcomes[0] != outcomes[1] {
-			t.Fatalf("-seed %d: a mutation of kind %d of %s, columns %s, rows %q where %s\nin memory: %s\nin SQLite: %s", seed, m.Kind, m.Table.Name,
-				names(m.Columns), m.Rows, describeCond(&m.Where), outcomes[0], outcomes[1])
-		}
-	}
-}
-
-// outcome runs a mutation and says how it went.
-func outcome(ctx context.Context, kept frappems.Store, m store.Mutation) string {
-	tx, err := kept.Begin(ctx)
-	if err != nil {
-		return err.Error()
-	}
-	defer tx.Rollback()
-	n, err := tx.Write(ctx, m)
-	for _, known := range []error{store.ErrDuplicateKey, store.ErrValueOutOfRange} {
-		if errors.Is(err, known) {
-			return known.Error() // and what came before it is committed
-		}
-	}
-	if err != nil {
-		return err.Error()
-	}
-	if err := tx.Commit(); err != nil {
-		return err.Error()
-	}
-	return fmt.Sprint(n, " rows")
-}
-
-func (g *generator) compareQuery(t *testing.T, seed uint64, stores []frappems.Store, q *store.Query, ordered bool) {
-	var results [2][]string
-	for i, kept := range stores {
-		rows, err := kept.Query(t.Context(), q)
-		if err != nil {
-			t.Fatalf("-seed %d: %s\nstore %d: %v", seed, describe(q), i, err)
-		}
-		values := make([][]byte, len(q.Columns))
-		for rows.Next() {
-			if err := rows.Scan(values); err != nil {
-				t.Fatalf("-seed %d: %s\nstore %d: %v", seed, describe(q), i, err)
-			}
-			text := ""
-			for _, v := range values {
-				if v == nil {
-					text += " NULL"
-				} else {
-					text += fmt.Sprintf(" %q", v)
-				}
-			}
-			results[i] = append(results[i], text)
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-			t.Fatalf("-seed %d: %s\nstore %d: %v", seed, describe(q), i, err)
-		}
-		if !ordered {
-			slices.Sort(results[i])
-		}
-	}
-	if !slices.Equal(results[0], results[1]) {
-		t.Fatalf("-seed %d: %s\nin memory: %s\nin SQLite: %s", seed, describe(q), strings.Join(results[0], "\n\t"), strings.Join(results[1], "\n\t"))
-	}
-}
 
 // generator makes random schemas, rows and queries.
 type generator struct {
