@@ -290,7 +290,11 @@ func (db *DB) linkedBy(ctx context.Context, d *Doc, m *meta, cancel bool) (strin
 		where = append(where, compare(store.OpNotEqual, m.expr("name"), d.Name()))
 	}
 	q.Where = simplified(store.Cond{Op: store.OpAnd, Conds: where})
+	q.AnyOrder = true // whether there is one: in their order, a database may look through all rows for it
 	rows, err := db.texts(ctx, q)
+	if q.AnyOrder = false; err == nil && len(rows) > 0 {
+		rows, err = db.texts(ctx, q)
+	}
 	if err != nil || len(rows) == 0 {
 		return "", err
 	}

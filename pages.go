@@ -323,7 +323,7 @@ func (l *listing) childRows(ctx context.Context, table int, names []string) (map
 	m, t := l.b.meta, &l.b.meta.tables[table]
 	at, most := m.layout.at[table+1], l.db.app.config.MaxRows
 	q := &store.Query{Tenant: l.db.tenant, From: t.child.table, Columns: m.layout.columns[table+1], Where: t.rowsOf(m, names...),
-		OrderBy: []store.Order{{Expr: t.child.slots[slotIdx].expr()}, {Expr: t.child.slots[slotName].expr()}}, Limit: most + 1}
+		OrderBy: []store.Order{{Expr: t.child.expr("parent")}, {Expr: t.child.slots[slotIdx].expr()}, {Expr: t.child.slots[slotName].expr()}}, Limit: most + 1}
 	parent, n, rows := at[t.child.slotOf["parent"]], 0, map[string][]byte{}
 	err := l.db.each(ctx, q, func(row [][]byte) error {
 		if n++; n > most {
