@@ -23,8 +23,8 @@ install() {
 		sudo="sudo -n"
 	fi
 	echo "Installing $*"
-	$sudo apt-get update -qq
-	$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" >/dev/null
+	{ $sudo apt-get update -qq && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" >/dev/null; } ||
+		fail "apt-get could not install $*, see above. Please install them in another way, and try again."
 }
 
 # need_go checks that there is Go, and that it is new enough.
