@@ -3,13 +3,14 @@ package frappems
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/frappems/frappems/internal/value"
 
 	"github.com/frappems/frappems/store"
 )
@@ -151,13 +152,6 @@ func looseText(v any) string {
 	return ""
 }
 
-func boolInt(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 // LoadDocTypes reads every .json file below the root of fsys that holds a DocType, or a list of them, as Frappe exports
 // them. Files with documents of other kinds, of which an app's folder is full, are passed over. The error names the file.
 func LoadDocTypes(fsys fs.FS) ([]*DocType, error) {
@@ -187,7 +181,7 @@ func readDocTypes(data []byte) ([]*DocType, error) {
 	var items []json.RawMessage
 	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("[")) {
 		if err := json.Unmarshal(data, &items); err != nil {
-			return nil, jsonProblem(data, err)
+			return nil, value.Locate(data, err)
 		}
 	} else {
 		items = []json.RawMessage{data}
@@ -200,28 +194,18 @@ func readDocTypes(data []byte) ([]*DocType, error) {
 			Custom  flag            `json:"custom"`
 		}
 		if err := json.Unmarshal(item, &kind); err != nil {
-			return nil, jsonProblem(item, err)
+			return nil, value.Locate(item, err)
 		}
 		if kind.Doctype != "DocType" && (kind.Doctype != "" || kind.Fields == nil) {
 			continue
 		}
 		d := &DocType{AllowRename: kind.Custom} // the default where a site makes one; files of apps leave out what is 0
 		if err := json.Unmarshal(item, d); err != nil {
-			return nil, jsonProblem(item, err)
+			return nil, value.Locate(item, err)
 		}
 		found = append(found, d)
 	}
 	return found, nil
-}
-
-// jsonProblem adds the line to an error of encoding/json.
-func jsonProblem(data []byte, err error) error {
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		line := 1 + bytes.Count(data[:min(int(syntax.Offset), len(data))], []byte("\n"))
-		return fmt.Errorf("line %d: %w", line, err)
-	}
-	return err
 }
 
 // slug is the name of a DocType in URLs: "Sales Order" is sales-order.
@@ -308,7 +292,7 @@ func (f *Field) column() *store.Column {
 	if f.isNumber() {
 		// The default is for rows that are there when the column comes; documents get theirs from core.
 		c.NotNull, c.Default = true, "0"
-		if text, err := columnText(c, f.castNumber(f.Default)); err == nil && text != nil {
+		if text, err := value.ForColumn(c, f.castNumber(f.Default)); err == nil && text != nil {
 			c.Default = *text
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/frappems/frappems/internal/filters"
+	"github.com/frappems/frappems/internal/value"
 
 	"github.com/frappems/frappems/store"
 )
@@ -362,7 +363,7 @@ func (b *queryBuilder) addFields(raw json.RawMessage) error {
 	var one string
 	if err := json.Unmarshal(raw, &list); err != nil {
 		if json.Unmarshal(raw, &one) != nil {
-			return Errorf(ValidationError, "fields must be a JSON list of field names, such as [\"name\"], or \"*\": %v", jsonProblem(raw, err))
+			return Errorf(ValidationError, "fields must be a JSON list of field names, such as [\"name\"], or \"*\": %v", value.Locate(raw, err))
 		}
 		for part := range strings.SplitSeq(one, ",") {
 			list = append(list, part)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/frappems/frappems/internal/format"
 	"github.com/frappems/frappems/internal/sanitize"
+	"github.com/frappems/frappems/internal/value"
 
 	"github.com/frappems/frappems/store"
 )
@@ -316,5 +317,6 @@ func (d *Doc) text(at int) (*string, error) {
 	if v == nil && s.column.NotNull && s.column.Default != "" {
 		v = "0"
 	}
-	return columnText(s.column, v)
+	text, err := value.ForColumn(s.column, v)
+	return text, worded(err)
 }
