@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/frappems/frappems/internal/fieldtype"
 	"github.com/frappems/frappems/internal/value"
-
-	"github.com/frappems/frappems/store"
 )
 
 // DocType describes documents of one kind: Frappe's own DocType, read from the JSON that Frappe exports or written in Go.
@@ -211,90 +209,8 @@ func readDocTypes(data []byte) ([]*DocType, error) {
 // slug is the name of a DocType in URLs: "Sales Order" is sales-order.
 func slug(name string) string { return strings.ReplaceAll(strings.ToLower(name), " ", "-") }
 
-// fieldType says how a type of field is kept; column is "" where a field of it has none.
-type fieldType struct {
-	column bool
-	typ    store.ColumnType
-	length int
-}
-
-// fieldTypes is every field type of Frappe v15 (frappe/model/__init__.py and its type_map for MariaDB).
-var fieldTypes = map[string]fieldType{
-	"Autocomplete":      {true, store.TypeVarchar, 140},
-	"Attach":            {true, store.TypeText, 0},
-	"Attach Image":      {true, store.TypeText, 0},
-	"Barcode":           {true, store.TypeLongText, 0},
-	"Check":             {true, store.TypeCheck, 0},
-	"Code":              {true, store.TypeLongText, 0},
-	"Color":             {true, store.TypeVarchar, 140},
-	"Currency":          {true, store.TypeDecimal, 0},
-	"Data":              {true, store.TypeVarchar, 140},
-	"Date":              {true, store.TypeDate, 0},
-	"Datetime":          {true, store.TypeDatetime, 0},
-	"Duration":          {true, store.TypeDecimal, 0},
-	"Dynamic Link":      {true, store.TypeVarchar, 140},
-	"Float":             {true, store.TypeDecimal, 0},
-	"Geolocation":       {true, store.TypeLongText, 0},
-	"HTML Editor":       {true, store.TypeLongText, 0},
-	"Icon":              {true, store.TypeVarchar, 140},
-	"Int":               {true, store.TypeInt, 0},
-	"JSON":              {true, store.TypeJSON, 0},
-	"Link":              {true, store.TypeVarchar, 140},
-	"Long Int":          {true, store.TypeBigInt, 0},
-	"Long Text":         {true, store.TypeLongText, 0},
-	"Markdown Editor":   {true, store.TypeLongText, 0},
-	"Password":          {true, store.TypeText, 0},
-	"Percent":           {true, store.TypeDecimal, 0},
-	"Phone":             {true, store.TypeVarchar, 140},
-	"Rating":            {true, store.TypeRating, 0},
-	"Read Only":         {true, store.TypeVarchar, 140},
-	"Select":            {true, store.TypeVarchar, 140},
-	"Signature":         {true, store.TypeLongText, 0},
-	"Small Text":        {true, store.TypeText, 0},
-	"Text":              {true, store.TypeText, 0},
-	"Text Editor":       {true, store.TypeLongText, 0},
-	"Time":              {true, store.TypeTime, 0},
-	"Button":            {},
-	"Column Break":      {},
-	"Fold":              {},
-	"HTML":              {},
-	"Heading":           {},
-	"Image":             {},
-	"Section Break":     {},
-	"Tab Break":         {},
-	"Table":             {},
-	"Table MultiSelect": {},
-}
-
 // isTable says whether the field holds rows of a child DocType.
-func (f *Field) isTable() bool { return f.Fieldtype == "Table" || f.Fieldtype == "Table MultiSelect" }
+func (f *Field) isTable() bool { return fieldtype.IsTable(f.Fieldtype) }
 
-// isNumber says whether the field's column is a number that is never NULL.
-func (f *Field) isNumber() bool {
-	return slices.Contains([]string{"Check", "Int", "Float", "Currency", "Percent", "Rating"}, f.Fieldtype)
-}
-
-// column makes the field's column, or nil where it has none.
-func (f *Field) column() *store.Column {
-	t := fieldTypes[f.Fieldtype]
-	if !t.column || bool(f.IsVirtual) {
-		return nil
-	}
-	c := &store.Column{Name: f.Fieldname, Type: t.typ, Length: t.length}
-	switch {
-	case f.Fieldname == "tenant_id": // it is the column that the store keeps, and compares as that
-		c.Type, c.Length = store.TypeASCII, 64
-	case t.typ == store.TypeVarchar && f.Length > 0:
-		c.Length = int(f.Length)
-	case t.typ == store.TypeInt && f.Length > 11:
-		c.Type = store.TypeBigInt
-	}
-	if f.isNumber() {
-		// The default is for rows that are there when the column comes; documents get theirs from core.
-		c.NotNull, c.Default = true, "0"
-		if text, err := value.ForColumn(c, f.castNumber(f.Default)); err == nil && text != nil {
-			c.Default = *text
-		}
-	}
-	return c
-}
+// hasColumn says whether the field has a value of its own that is kept.
+func (f *Field) hasColumn() bool { return !bool(f.IsVirtual) && fieldtype.HasColumn(f.Fieldtype) }

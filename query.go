@@ -327,7 +327,7 @@ func (b *queryBuilder) addField(text string) error {
 // hasNoColumn says whether the name is a field without a value of its own, such as a table: Frappe leaves it out.
 func (b *queryBuilder) hasNoColumn(name string) bool {
 	return slices.ContainsFunc(b.meta.Fields, func(f Field) bool {
-		return f.Fieldname == name && (bool(f.IsVirtual) || !fieldTypes[f.Fieldtype].column)
+		return f.Fieldname == name && !f.hasColumn()
 	})
 }
 

@@ -8,6 +8,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/frappems/frappems/internal/fieldtype"
+
 	"github.com/frappems/frappems/store"
 )
 
@@ -277,10 +279,10 @@ func (m *meta) addFields() error {
 	seen := map[string]bool{}
 	for i := range m.Fields {
 		f := &m.Fields[i]
-		if _, known := fieldTypes[f.Fieldtype]; !known {
+		if !fieldtype.Known(f.Fieldtype) {
 			return fmt.Errorf("field %q: unknown field type %q", f.Fieldname, f.Fieldtype)
 		}
-		if f.Fieldname == "" && !fieldTypes[f.Fieldtype].column && !f.isTable() {
+		if f.Fieldname == "" && !fieldtype.HasColumn(f.Fieldtype) && !f.isTable() {
 			continue // breaks need no name
 		}
 		if err := checkName(f.Fieldname, 64); err != nil {
@@ -294,10 +296,10 @@ func (m *meta) addFields() error {
 		}
 		seen[f.Fieldname] = true
 		m.levels = m.levels || f.Permlevel > 0
-		if at, standard := m.slotOf[f.Fieldname]; standard && fieldTypes[f.Fieldtype].column {
+		if at, standard := m.slotOf[f.Fieldname]; standard && fieldtype.HasColumn(f.Fieldtype) {
 			m.slots[at].field = f
-		} else if c := f.column(); c != nil {
-			m.addSlot(c, f)
+		} else if f.hasColumn() {
+			m.addSlot(fieldtype.Column(f.Fieldname, f.Fieldtype, int(f.Length), f.Default), f)
 		}
 		if f.Fieldtype == "Password" && !bool(f.IsVirtual) {
 			m.password = append(m.password, m.slotOf[f.Fieldname])

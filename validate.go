@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/frappems/frappems/internal/fieldtype"
 	"github.com/frappems/frappems/internal/format"
 	"github.com/frappems/frappems/internal/sanitize"
 	"github.com/frappems/frappems/internal/value"
@@ -149,7 +150,7 @@ func (d *Doc) checkSelects() error {
 func (d *Doc) checkNonNegative() error {
 	for i := range d.meta.slots {
 		f := d.meta.slots[i].field
-		if f != nil && bool(f.NonNegative) && f.isNumber() && toFloat(d.values[i]) < 0 {
+		if f != nil && bool(f.NonNegative) && fieldtype.IsNumber(f.Fieldtype) && toFloat(d.values[i]) < 0 {
 			text := d.where() + "Value cannot be negative for " + bold(f.label())
 			return &Error{Code: NonNegativeError, Message: text, Title: "Negative Value"}
 		}
