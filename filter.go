@@ -231,11 +231,14 @@ func (b *queryBuilder) filterText(c *store.Column, f filters.Filter, v any) (str
 	if isEmpty(v) && isMoment(c.Type) {
 		return fallbackOf(c.Type), nil
 	}
-	text, err := value.ForColumn(c, v)
-	if err != nil || text == nil {
+	if v == nil {
 		return "", b.badValue(f)
 	}
-	return *text, nil
+	text, err := columnText(c, v)
+	if err != nil {
+		return "", b.badValue(f)
+	}
+	return text, nil
 }
 
 // inCondition is in and not in: of a list, or of a text with commas.

@@ -11,7 +11,6 @@ import (
 	"github.com/frappems/frappems/internal/fieldtype"
 	"github.com/frappems/frappems/internal/format"
 	"github.com/frappems/frappems/internal/sanitize"
-	"github.com/frappems/frappems/internal/value"
 
 	"github.com/frappems/frappems/store"
 )
@@ -318,6 +317,12 @@ func (d *Doc) text(at int) (*string, error) {
 	if v == nil && s.column.NotNull && s.column.Default != "" {
 		v = "0"
 	}
-	text, err := value.ForColumn(s.column, v)
-	return text, worded(err)
+	if v == nil {
+		return nil, nil
+	}
+	text, err := columnText(s.column, v)
+	if err != nil {
+		return nil, err
+	}
+	return &text, nil
 }

@@ -19,6 +19,12 @@ func boolInt(b bool) int    { return value.Bit(b) }
 func shownText(typ store.ColumnType, text string) string { return value.Shown(typ, text) }
 func loadValue(typ store.ColumnType, text []byte) any    { return value.FromColumn(typ, text) }
 
+// columnText is value.ForColumn.
+func columnText(c *store.Column, v any) (string, error) {
+	text, err := value.ForColumn(c, v)
+	return text, worded(err)
+}
+
 func decodeValue(raw json.RawMessage) (any, error) { return value.Decode(raw) }
 
 // castNumber is what Frappe makes of a value of a numeric field when it saves; others stay as they are.

@@ -86,8 +86,8 @@ func Column(name, fieldtype string, length int, fallback string) *store.Column {
 	}
 	if IsNumber(fieldtype) {
 		c.NotNull, c.Default = true, "0"
-		if text, err := value.ForColumn(c, value.Cast(fieldtype, fallback)); err == nil && text != nil {
-			c.Default = *text
+		if text, err := value.ForColumn(c, value.Cast(fieldtype, fallback)); err == nil {
+			c.Default = text
 		}
 	}
 	return c

@@ -122,14 +122,11 @@ func Cast(fieldtype string, v any) any {
 // DecimalLimit is where a decimal column, of 21 digits with 9 places, ends.
 const DecimalLimit = 1e12
 
-// ForColumn gives the text form of a value for a column, nil for NULL. The error is a [message.Error].
-func ForColumn(c *store.Column, v any) (*string, error) {
-	if v == nil {
-		return nil, nil
-	}
+// ForColumn gives the text form of a value, which is not nil, for a column. The error is a [message.Error].
+func ForColumn(c *store.Column, v any) (string, error) {
 	// A list is refused in a JSON field too, as recorded (update-023); an object is not.
 	if raw, ok := v.(json.RawMessage); ok && (c.Type != store.TypeJSON || Kind(raw) == "a list") {
-		return nil, message.Invalid("Value for %s cannot be %s", message.Bold(c.Name), Kind(raw))
+		return "", message.Invalid("Value for %s cannot be %s", message.Bold(c.Name), Kind(raw))
 	}
 	text, ok := "", true
 	switch c.Type {
@@ -155,9 +152,9 @@ func ForColumn(c *store.Column, v any) (*string, error) {
 		text = Text(v)
 	}
 	if !ok {
-		return nil, &message.Error{Type: "DataError", Text: message.Quote(Text(v)) + " is not a valid value for " + message.Bold(c.Name)}
+		return "", &message.Error{Type: "DataError", Text: message.Quote(Text(v)) + " is not a valid value for " + message.Bold(c.Name)}
 	}
-	return &text, nil
+	return text, nil
 }
 
 // Shown gives a column's text form as Frappe's Python prints the value: whole seconds without a fraction, hours
