@@ -195,7 +195,7 @@ func (s *structTest) changeFields(p *structPlan, struc reflect.Value) map[int]bo
 		if f.slot == slotName || p.meta.slots[f.slot].column.Type == store.TypeJSON {
 			v = "88"
 		}
-		f.load(field, v)
+		f.Load(field, v)
 	}
 	return changed
 }

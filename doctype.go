@@ -3,15 +3,14 @@ package frappems
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/frappems/frappems/store"
+	"github.com/frappems/frappems/internal/fieldtype"
+	"github.com/frappems/frappems/internal/value"
 )
 
 // DocType describes documents of one kind: Frappe's own DocType, read from the JSON that Frappe exports or written in Go.
@@ -151,13 +150,6 @@ func looseText(v any) string {
 	return ""
 }
 
-func boolInt(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 // LoadDocTypes reads every .json file below the root of fsys that holds a DocType, or a list of them, as Frappe exports
 // them. Files with documents of other kinds, of which an app's folder is full, are passed over. The error names the file.
 func LoadDocTypes(fsys fs.FS) ([]*DocType, error) {
@@ -187,7 +179,7 @@ func readDocTypes(data []byte) ([]*DocType, error) {
 	var items []json.RawMessage
 	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("[")) {
 		if err := json.Unmarshal(data, &items); err != nil {
-			return nil, jsonProblem(data, err)
+			return nil, value.Locate(data, err)
 		}
 	} else {
 		items = []json.RawMessage{data}
@@ -200,117 +192,25 @@ func readDocTypes(data []byte) ([]*DocType, error) {
 			Custom  flag            `json:"custom"`
 		}
 		if err := json.Unmarshal(item, &kind); err != nil {
-			return nil, jsonProblem(item, err)
+			return nil, value.Locate(item, err)
 		}
 		if kind.Doctype != "DocType" && (kind.Doctype != "" || kind.Fields == nil) {
 			continue
 		}
 		d := &DocType{AllowRename: kind.Custom} // the default where a site makes one; files of apps leave out what is 0
 		if err := json.Unmarshal(item, d); err != nil {
-			return nil, jsonProblem(item, err)
+			return nil, value.Locate(item, err)
 		}
 		found = append(found, d)
 	}
 	return found, nil
 }
 
-// jsonProblem adds the line to an error of encoding/json.
-func jsonProblem(data []byte, err error) error {
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		line := 1 + bytes.Count(data[:min(int(syntax.Offset), len(data))], []byte("\n"))
-		return fmt.Errorf("line %d: %w", line, err)
-	}
-	return err
-}
-
 // slug is the name of a DocType in URLs: "Sales Order" is sales-order.
 func slug(name string) string { return strings.ReplaceAll(strings.ToLower(name), " ", "-") }
 
-// fieldType says how a type of field is kept; column is "" where a field of it has none.
-type fieldType struct {
-	column bool
-	typ    store.ColumnType
-	length int
-}
-
-// fieldTypes is every field type of Frappe v15 (frappe/model/__init__.py and its type_map for MariaDB).
-var fieldTypes = map[string]fieldType{
-	"Autocomplete":      {true, store.TypeVarchar, 140},
-	"Attach":            {true, store.TypeText, 0},
-	"Attach Image":      {true, store.TypeText, 0},
-	"Barcode":           {true, store.TypeLongText, 0},
-	"Check":             {true, store.TypeCheck, 0},
-	"Code":              {true, store.TypeLongText, 0},
-	"Color":             {true, store.TypeVarchar, 140},
-	"Currency":          {true, store.TypeDecimal, 0},
-	"Data":              {true, store.TypeVarchar, 140},
-	"Date":              {true, store.TypeDate, 0},
-	"Datetime":          {true, store.TypeDatetime, 0},
-	"Duration":          {true, store.TypeDecimal, 0},
-	"Dynamic Link":      {true, store.TypeVarchar, 140},
-	"Float":             {true, store.TypeDecimal, 0},
-	"Geolocation":       {true, store.TypeLongText, 0},
-	"HTML Editor":       {true, store.TypeLongText, 0},
-	"Icon":              {true, store.TypeVarchar, 140},
-	"Int":               {true, store.TypeInt, 0},
-	"JSON":              {true, store.TypeJSON, 0},
-	"Link":              {true, store.TypeVarchar, 140},
-	"Long Int":          {true, store.TypeBigInt, 0},
-	"Long Text":         {true, store.TypeLongText, 0},
-	"Markdown Editor":   {true, store.TypeLongText, 0},
-	"Password":          {true, store.TypeText, 0},
-	"Percent":           {true, store.TypeDecimal, 0},
-	"Phone":             {true, store.TypeVarchar, 140},
-	"Rating":            {true, store.TypeRating, 0},
-	"Read Only":         {true, store.TypeVarchar, 140},
-	"Select":            {true, store.TypeVarchar, 140},
-	"Signature":         {true, store.TypeLongText, 0},
-	"Small Text":        {true, store.TypeText, 0},
-	"Text":              {true, store.TypeText, 0},
-	"Text Editor":       {true, store.TypeLongText, 0},
-	"Time":              {true, store.TypeTime, 0},
-	"Button":            {},
-	"Column Break":      {},
-	"Fold":              {},
-	"HTML":              {},
-	"Heading":           {},
-	"Image":             {},
-	"Section Break":     {},
-	"Tab Break":         {},
-	"Table":             {},
-	"Table MultiSelect": {},
-}
-
 // isTable says whether the field holds rows of a child DocType.
-func (f *Field) isTable() bool { return f.Fieldtype == "Table" || f.Fieldtype == "Table MultiSelect" }
+func (f *Field) isTable() bool { return fieldtype.IsTable(f.Fieldtype) }
 
-// isNumber says whether the field's column is a number that is never NULL.
-func (f *Field) isNumber() bool {
-	return slices.Contains([]string{"Check", "Int", "Float", "Currency", "Percent", "Rating"}, f.Fieldtype)
-}
-
-// column makes the field's column, or nil where it has none.
-func (f *Field) column() *store.Column {
-	t := fieldTypes[f.Fieldtype]
-	if !t.column || bool(f.IsVirtual) {
-		return nil
-	}
-	c := &store.Column{Name: f.Fieldname, Type: t.typ, Length: t.length}
-	switch {
-	case f.Fieldname == "tenant_id": // it is the column that the store keeps, and compares as that
-		c.Type, c.Length = store.TypeASCII, 64
-	case t.typ == store.TypeVarchar && f.Length > 0:
-		c.Length = int(f.Length)
-	case t.typ == store.TypeInt && f.Length > 11:
-		c.Type = store.TypeBigInt
-	}
-	if f.isNumber() {
-		// The default is for rows that are there when the column comes; documents get theirs from core.
-		c.NotNull, c.Default = true, "0"
-		if text, err := columnText(c, f.castNumber(f.Default)); err == nil && text != nil {
-			c.Default = *text
-		}
-	}
-	return c
-}
+// hasColumn says whether the field has a value of its own that is kept.
+func (f *Field) hasColumn() bool { return !bool(f.IsVirtual) && fieldtype.HasColumn(f.Fieldtype) }

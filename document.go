@@ -3,10 +3,10 @@ package frappems
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"slices"
-	"strconv"
 	"unicode/utf8"
+
+	"github.com/frappems/frappems/internal/value"
 
 	"github.com/frappems/frappems/store"
 )
@@ -42,10 +42,8 @@ func (d *Doc) Get(field string) any {
 	if at, ok := d.meta.slotOf[field]; ok {
 		return d.values[at]
 	}
-	for i, t := range d.meta.tables {
-		if t.field.Fieldname == field {
-			return d.rows[i]
-		}
+	if at := d.meta.tableOf(field); at >= 0 {
+		return d.rows[at]
 	}
 	return nil
 }
@@ -67,12 +65,7 @@ func (d *Doc) Set(field string, value any) error {
 
 // tableOf gives the place of a table field, or -1.
 func (m *meta) tableOf(field string) int {
-	for i, t := range m.tables {
-		if t.field.Fieldname == field {
-			return i
-		}
-	}
-	return -1
+	return slices.IndexFunc(m.tables, func(t tableField) bool { return t.field.Fieldname == field })
 }
 
 // tableWith gives the place of the first table field with rows of a child DocType, or -1.
@@ -83,12 +76,12 @@ func (m *meta) tableWith(child *meta) int {
 // assign sets a field from JSON; what the DocType does not have is passed over, as Frappe does.
 func (d *Doc) assign(field string, raw json.RawMessage) error {
 	if at, ok := d.meta.slotOf[field]; ok {
-		v, err := decodeValue(raw)
+		v, err := value.Decode(raw)
 		if err != nil {
 			return Errorf(DataError, "The value for %s is not valid: %v", bold(field), err)
 		}
 		if odd, ok := v.(json.RawMessage); ok && d.meta.slots[at].column.Type != store.TypeJSON {
-			return Errorf(ValidationError, "Value for %s cannot be %s", bold(field), jsonKind(odd))
+			return Errorf(ValidationError, "Value for %s cannot be %s", bold(field), value.Kind(odd))
 		}
 		d.values[at] = v
 		return nil
@@ -96,7 +89,7 @@ func (d *Doc) assign(field string, raw json.RawMessage) error {
 	at := d.meta.tableOf(field)
 	switch {
 	case field == "__newname":
-		v, err := decodeValue(raw)
+		v, err := value.Decode(raw)
 		d.sent = map[string]any{field: v}
 		return err
 	case at < 0:
@@ -135,58 +128,6 @@ func decodeRows(t *tableField, raw json.RawMessage) ([]*Doc, error) {
 	return rows, nil
 }
 
-// decodeValue makes a value in memory of JSON. Objects and lists are kept as they were sent, without blanks.
-func decodeValue(raw json.RawMessage) (any, error) {
-	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 {
-		return nil, errors.New("it is empty")
-	}
-	switch raw[0] {
-	case '{', '[':
-		return compactJSON(raw), nil
-	case '"':
-		var s string
-		err := json.Unmarshal(raw, &s)
-		return s, err
-	case 't', 'f', 'n':
-		var b *bool
-		if err := json.Unmarshal(raw, &b); err != nil || b == nil {
-			return nil, err
-		}
-		return *b, nil
-	}
-	if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
-		return n, nil
-	}
-	return strconv.ParseFloat(string(raw), 64)
-}
-
-// compactJSON drops blanks and writes what is not ASCII as escapes, as Python's json.dumps does.
-func compactJSON(raw []byte) json.RawMessage {
-	var compact bytes.Buffer
-	if err := json.Compact(&compact, raw); err != nil {
-		return raw
-	}
-	out := make([]byte, 0, compact.Len())
-	for _, r := range compact.String() {
-		switch {
-		case r < utf8.RuneSelf:
-			out = append(out, byte(r))
-		case r <= 0xFFFF:
-			out = appendEscape(out, r)
-		default:
-			r -= 0x10000
-			out = appendEscape(appendEscape(out, 0xD800+r>>10), 0xDC00+r&0x3FF)
-		}
-	}
-	return out
-}
-
-func appendEscape(out []byte, r rune) []byte {
-	const hex = "0123456789abcdef"
-	return append(out, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
-}
-
 var errNotUTF8 = Errorf(ValidationError, "The body is not text in UTF-8")
 
 // parseObject reads the JSON object that a body holds; an empty body is an empty object.
@@ -202,7 +143,7 @@ func parseObject(data []byte) (map[string]json.RawMessage, error) {
 		if kind := bytes.TrimSpace(data)[0]; json.Valid(data) {
 			return nil, Errorf(ValidationError, "The body must be a JSON object, this one begins with %q", kind)
 		}
-		return nil, Errorf(ValidationError, "The body is not valid JSON: %v", jsonProblem(data, err))
+		return nil, Errorf(ValidationError, "The body is not valid JSON: %v", value.Locate(data, err))
 	}
 	return object, nil
 }
@@ -211,7 +152,7 @@ func parseObject(data []byte) (map[string]json.RawMessage, error) {
 func (d *Doc) clone() *Doc {
 	c := *d
 	c.typed = nil
-	c.values = append([]any(nil), d.values...)
+	c.values = slices.Clone(d.values)
 	c.rows = make([][]*Doc, len(d.rows))
 	for i, rows := range d.rows {
 		c.rows[i] = make([]*Doc, len(rows))

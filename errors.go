@@ -154,6 +154,9 @@ func asError(err error) *Error {
 
 // worded makes an [*Error] of one that is worded for the client already.
 func worded(err error) error {
+	if err == nil {
+		return nil
+	}
 	var m *message.Error
 	if errors.As(err, &m) {
 		return &Error{Code: cmp.Or(Code(m.Type), ValidationError), Message: m.Text, Cause: m.Cause}

@@ -10,6 +10,7 @@ import (
 	"github.com/frappems/frappems/internal/filters"
 	"github.com/frappems/frappems/internal/plain"
 	"github.com/frappems/frappems/internal/timespan"
+	"github.com/frappems/frappems/internal/value"
 
 	"github.com/frappems/frappems/store"
 )
@@ -31,7 +32,7 @@ func (b *queryBuilder) parseFilters(raw json.RawMessage, op store.Op) (store.Con
 		err = errors.New("something follows the JSON value")
 	}
 	if err != nil {
-		return store.Cond{}, Errorf(ValidationError, "The filters are not valid JSON: %v", jsonProblem(raw, err))
+		return store.Cond{}, Errorf(ValidationError, "The filters are not valid JSON: %v", value.Locate(raw, err))
 	}
 	tree, err := filters.Parse(v, op == store.OpOr, func(name string) bool {
 		_, isField := b.meta.slotOf[name]
@@ -230,11 +231,14 @@ func (b *queryBuilder) filterText(c *store.Column, f filters.Filter, v any) (str
 	if isEmpty(v) && isMoment(c.Type) {
 		return fallbackOf(c.Type), nil
 	}
-	text, err := columnText(c, v)
-	if err != nil || text == nil {
+	if v == nil {
 		return "", b.badValue(f)
 	}
-	return *text, nil
+	text, err := columnText(c, v)
+	if err != nil {
+		return "", b.badValue(f)
+	}
+	return text, nil
 }
 
 // inCondition is in and not in: of a list, or of a text with commas.

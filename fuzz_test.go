@@ -18,6 +18,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/frappems/frappems/internal/plain"
+	"github.com/frappems/frappems/internal/value"
 
 	"github.com/frappems/frappems/store"
 )
@@ -219,7 +220,7 @@ func FuzzNumbers(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, v float64) {
-		if math.IsNaN(v) || math.Abs(v) >= decimalLimit {
+		if math.IsNaN(v) || math.Abs(v) >= value.DecimalLimit {
 			return
 		}
 		for places, c := range map[int]*store.Column{9: {Type: store.TypeDecimal}, 2: {Type: store.TypeRating}} {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/frappems/frappems/internal/filters"
+	"github.com/frappems/frappems/internal/value"
 
 	"github.com/frappems/frappems/store"
 )
@@ -326,7 +327,7 @@ func (b *queryBuilder) addField(text string) error {
 // hasNoColumn says whether the name is a field without a value of its own, such as a table: Frappe leaves it out.
 func (b *queryBuilder) hasNoColumn(name string) bool {
 	return slices.ContainsFunc(b.meta.Fields, func(f Field) bool {
-		return f.Fieldname == name && (bool(f.IsVirtual) || !fieldTypes[f.Fieldtype].column)
+		return f.Fieldname == name && !f.hasColumn()
 	})
 }
 
@@ -362,7 +363,7 @@ func (b *queryBuilder) addFields(raw json.RawMessage) error {
 	var one string
 	if err := json.Unmarshal(raw, &list); err != nil {
 		if json.Unmarshal(raw, &one) != nil {
-			return Errorf(ValidationError, "fields must be a JSON list of field names, such as [\"name\"], or \"*\": %v", jsonProblem(raw, err))
+			return Errorf(ValidationError, "fields must be a JSON list of field names, such as [\"name\"], or \"*\": %v", value.Locate(raw, err))
 		}
 		for part := range strings.SplitSeq(one, ",") {
 			list = append(list, part)

@@ -8,6 +8,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/frappems/frappems/internal/fieldtype"
+	"github.com/frappems/frappems/internal/indexing"
+
 	"github.com/frappems/frappems/store"
 )
 
@@ -21,16 +24,15 @@ type registry struct {
 // meta is a [DocType] made ready.
 type meta struct {
 	*DocType
-	slug   string
-	key    []byte       // of its documents in JSON: `"doctype":"Sales Order"`
-	table  *store.Table // nil for Single and virtual DocTypes
-	slots  []slot       // what a document has a value for, in the order of its JSON
-	slotOf map[string]int
-	tables []tableField
-	layout *layout // nil for Single DocTypes and others without a table
-	links  []linkField
-	sort   []sortTerm
-	// restrictable says whether user permissions can apply: to its links, its own names or those of its rows.
+	slug     string
+	key      []byte       // of its documents in JSON: `"doctype":"Sales Order"`
+	table    *store.Table // nil for Single and virtual DocTypes
+	slots    []slot       // what a document has a value for, in the order of its JSON
+	slotOf   map[string]int
+	tables   []tableField
+	layout   *layout // nil for Single DocTypes and others without a table
+	links    []linkField
+	sort     []sortTerm
 	levels   bool // some field has a permlevel above 0
 	password []int
 	// What clients listed lately.
@@ -277,10 +279,10 @@ func (m *meta) addFields() error {
 	seen := map[string]bool{}
 	for i := range m.Fields {
 		f := &m.Fields[i]
-		if _, known := fieldTypes[f.Fieldtype]; !known {
+		if !fieldtype.Known(f.Fieldtype) {
 			return fmt.Errorf("field %q: unknown field type %q", f.Fieldname, f.Fieldtype)
 		}
-		if f.Fieldname == "" && !fieldTypes[f.Fieldtype].column && !f.isTable() {
+		if f.Fieldname == "" && !fieldtype.HasColumn(f.Fieldtype) && !f.isTable() {
 			continue // breaks need no name
 		}
 		if err := checkName(f.Fieldname, 64); err != nil {
@@ -294,10 +296,10 @@ func (m *meta) addFields() error {
 		}
 		seen[f.Fieldname] = true
 		m.levels = m.levels || f.Permlevel > 0
-		if at, standard := m.slotOf[f.Fieldname]; standard && fieldTypes[f.Fieldtype].column {
+		if at, standard := m.slotOf[f.Fieldname]; standard && fieldtype.HasColumn(f.Fieldtype) {
 			m.slots[at].field = f
-		} else if c := f.column(); c != nil {
-			m.addSlot(c, f)
+		} else if f.hasColumn() {
+			m.addSlot(fieldtype.Column(f.Fieldname, f.Fieldtype, int(f.Length), f.Default), f)
 		}
 		if f.Fieldtype == "Password" && !bool(f.IsVirtual) {
 			m.password = append(m.password, m.slotOf[f.Fieldname])
@@ -342,52 +344,21 @@ func (m *meta) addIndexes() {
 	}
 	for i := range m.slots {
 		if f := m.slots[i].field; f != nil && bool(f.Unique) {
-			m.addIndex(true, m.slots[i].column)
+			indexing.Add(m.table, true, m.slots[i].column)
 		}
 	}
 	if m.IsTable {
-		m.addIndex(false, m.expr("parent").Column, m.slots[slotIdx].column)
+		indexing.Add(m.table, false, m.expr("parent").Column, m.slots[slotIdx].column)
 		usual = nil
 	} else {
-		m.addIndex(false, usual...)
-		m.addIndex(false, m.slots[slotModified].column)
+		indexing.Add(m.table, false, usual...)
+		indexing.Add(m.table, false, m.slots[slotModified].column)
 	}
 	for i := range m.slots {
 		f := m.slots[i].field
 		if f != nil && (bool(f.SearchIndex) || f.Fieldtype == "Link" && (bool(f.InListView) || bool(f.InStandardFilter))) {
-			m.addIndex(false, append([]*store.Column{m.slots[i].column}, usual...)...)
+			indexing.Add(m.table, false, append([]*store.Column{m.slots[i].column}, usual...)...)
 		}
-	}
-}
-
-// addIndex adds an index unless there is one that begins with the same column. Of columns that are too many for one, those at the
-// end are left out; one that would only make lists faster and cannot be is left out itself.
-func (m *meta) addIndex(unique bool, columns ...*store.Column) {
-	index := store.Index{Unique: unique}
-	covered := columns[0] == m.slots[slotName].column || columns[0].Name == "tenant_id" // every index begins with the tenant
-	for _, c := range columns {
-		if c.Type == store.TypeText || c.Type == store.TypeLongText || c.Type == store.TypeJSON {
-			return
-		}
-		longer := store.Index{Name: strings.TrimPrefix(index.Name+"_"+c.Name, "_"), Columns: append(slices.Clip(index.Columns), c), Unique: unique}
-		if len(index.Columns) == 0 || longer.Check() == nil {
-			index = longer
-		}
-	}
-	taken := func(other store.Index) bool { return strings.EqualFold(other.Name, index.Name) }
-	for slices.ContainsFunc(m.table.Indexes, taken) || strings.EqualFold(index.Name, "primary") {
-		index.Name += "_"
-	}
-	for _, other := range m.table.Indexes {
-		covered = covered || other.Columns[0] == columns[0]
-	}
-	if covered {
-		return
-	}
-	without := m.table.Indexes
-	m.table.Indexes = append(without, index)
-	if !unique && m.table.Check() != nil {
-		m.table.Indexes = without
 	}
 }
 

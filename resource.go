@@ -15,6 +15,8 @@ import (
 	"sync"
 	"unicode/utf8"
 
+	"github.com/frappems/frappems/internal/value"
+
 	"github.com/frappems/frappems/store"
 )
 
@@ -180,7 +182,7 @@ func (db *DB) readValues(r *http.Request, m *meta) (map[string]json.RawMessage, 
 // settable drops what a client may not say of a document: who made it, when, and whose it is.
 func (db *DB) settable(values map[string]json.RawMessage) (map[string]json.RawMessage, error) {
 	if raw := values["tenant_id"]; raw != nil {
-		if tenant, err := decodeValue(raw); err != nil || tenant != nil && tenant != db.tenant {
+		if tenant, err := value.Decode(raw); err != nil || tenant != nil && tenant != db.tenant {
 			return nil, Errorf(PermissionError, "The tenant_id is not that of your tenant")
 		}
 	}

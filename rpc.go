@@ -13,6 +13,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/frappems/frappems/internal/value"
 )
 
 // Policy says who may call a method. Administrator is asked about like everybody.
@@ -263,7 +265,7 @@ func pythonText(text string) string {
 	if err := encoder.Encode(text); err != nil {
 		panic(err) // of a string it does not fail
 	}
-	return string(compactJSON(out.Bytes()))
+	return string(value.Compact(out.Bytes()))
 }
 
 // readArguments reads what a method is called with: JSON or a form, and the query beside it.
@@ -325,7 +327,7 @@ func cutCommand(r *http.Request) (name string, err error) {
 
 // argumentText is an argument as text: clients send numbers as strings and strings as numbers.
 func argumentText(raw json.RawMessage) string {
-	v, err := decodeValue(raw)
+	v, err := value.Decode(raw)
 	if err != nil {
 		return ""
 	}

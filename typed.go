@@ -1,13 +1,12 @@
 package frappems
 
 import (
-	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
 	"strings"
 
-	"github.com/frappems/frappems/store"
+	"github.com/frappems/frappems/internal/codec"
 )
 
 // structPlan says how a Go struct holds the documents of a DocType. It is made when the struct is registered, so that
@@ -24,7 +23,7 @@ type structPlan struct {
 type structField struct {
 	index []int
 	slot  int
-	codec
+	codec.Codec
 }
 
 type structTable struct {
@@ -78,8 +77,8 @@ func (p *structPlan) load(struc reflect.Value, d *Doc, in *typedDoc) {
 	copy(document.seen, d.values)
 	for i := range p.fields {
 		f := &p.fields[i]
-		if field := struc.FieldByIndex(f.index); !f.same(field, d.values[f.slot]) {
-			f.load(field, d.values[f.slot])
+		if field := struc.FieldByIndex(f.index); !f.Same(field, d.values[f.slot]) {
+			f.Load(field, d.values[f.slot])
 		}
 	}
 	for i := range p.tables {
@@ -92,8 +91,8 @@ func (p *structPlan) flush(struc reflect.Value, d *Doc) error {
 	seen := p.documentOf(struc).seen
 	for i := range p.fields {
 		f := &p.fields[i]
-		if field := struc.FieldByIndex(f.index); !f.same(field, seen[f.slot]) {
-			d.values[f.slot] = f.value(field)
+		if field := struc.FieldByIndex(f.index); !f.Same(field, seen[f.slot]) {
+			d.values[f.slot] = f.Value(field)
 			seen[f.slot] = d.values[f.slot]
 		}
 	}
@@ -192,109 +191,6 @@ func (t *structTable) newRow(item reflect.Value) reflect.Value {
 	return struc
 }
 
-// codec moves one value between a document and a field of a struct.
-type codec struct {
-	load  func(field reflect.Value, v any)
-	same  func(field reflect.Value, v any) bool // the field holds what load makes of v
-	value func(field reflect.Value) any
-}
-
-// codecBy makes a codec of how a value in memory becomes one of Go's, and of the two methods of a field that holds one.
-func codecBy[T comparable](of func(v any) T, get func(reflect.Value) T, set func(reflect.Value, T)) codec {
-	return codec{
-		func(f reflect.Value, v any) { set(f, of(v)) },
-		func(f reflect.Value, v any) bool { return get(f) == of(v) },
-		func(f reflect.Value) any { return get(f) },
-	}
-}
-
-var (
-	textCodec  = codecBy(toText, reflect.Value.String, reflect.Value.SetString)
-	intCodec   = codecBy(toInt, reflect.Value.Int, reflect.Value.SetInt)
-	floatCodec = codecBy(toFloat, reflect.Value.Float, reflect.Value.SetFloat)
-	checkCodec = codecBy(
-		func(v any) int64 { return int64(boolInt(toInt(v) != 0)) },
-		func(f reflect.Value) int64 { return int64(boolInt(f.Bool())) },
-		func(f reflect.Value, v int64) { f.SetBool(v != 0) })
-	jsonCodec = codec{
-		func(f reflect.Value, v any) { f.SetBytes(append([]byte(nil), toText(v)...)) },
-		func(f reflect.Value, v any) bool { return string(f.Bytes()) == toText(v) },
-		func(f reflect.Value) any {
-			if f.Len() == 0 {
-				return nil
-			}
-			return string(f.Bytes())
-		},
-	}
-)
-
-// codecOf gives the codec of a type of field for a column, or the names of the types that could hold it.
-func codecOf(t reflect.Type, s *slot) (codec, string) {
-	if t.Kind() == reflect.Pointer {
-		c, want := codecOf(t.Elem(), s)
-		value := func(f reflect.Value) (reflect.Value, bool) { return f.Elem(), !f.IsNil() }
-		return c.optional(value, func(f reflect.Value) { f.Set(reflect.New(t.Elem())) }), want
-	}
-	if t.PkgPath() == "database/sql" && t.Kind() == reflect.Struct && t.NumField() == 2 && t.Field(1).Name == "Valid" {
-		c, want := codecOf(t.Field(0).Type, s)
-		value := func(f reflect.Value) (reflect.Value, bool) { return f.Field(0), f.Field(1).Bool() }
-		return c.optional(value, func(f reflect.Value) { f.Field(1).SetBool(true) }), want
-	}
-	switch kind := t.Kind(); s.column.Type {
-	case store.TypeCheck:
-		if kind == reflect.Bool {
-			return checkCodec, ""
-		}
-		return intCodec, wantKind(kind, "bool, int or int64", reflect.Int, reflect.Int64)
-	case store.TypeInt, store.TypeBigInt:
-		if s.name == "name" {
-			return textCodec, wantKind(kind, "string", reflect.String)
-		}
-		return intCodec, wantKind(kind, "int or int64", reflect.Int, reflect.Int64)
-	case store.TypeDecimal, store.TypeRating:
-		return floatCodec, wantKind(kind, "float64", reflect.Float64)
-	case store.TypeJSON:
-		if t == reflect.TypeFor[json.RawMessage]() {
-			return jsonCodec, ""
-		}
-		return textCodec, wantKind(kind, "json.RawMessage or string", reflect.String)
-	default:
-		return textCodec, wantKind(kind, "string", reflect.String)
-	}
-}
-
-func wantKind(kind reflect.Kind, names string, kinds ...reflect.Kind) string {
-	if slices.Contains(kinds, kind) {
-		return ""
-	}
-	return names
-}
-
-// optional is the codec for a pointer, or for a Null of database/sql, that is null where it has no value: value gives it and says
-// whether there is one, and fill makes room for one.
-func (c codec) optional(value func(f reflect.Value) (reflect.Value, bool), fill func(f reflect.Value)) codec {
-	return codec{
-		func(f reflect.Value, v any) {
-			f.SetZero()
-			if v != nil {
-				fill(f)
-				inner, _ := value(f)
-				c.load(inner, v)
-			}
-		},
-		func(f reflect.Value, v any) bool {
-			inner, is := value(f)
-			return is == (v != nil) && (!is || c.same(inner, v))
-		},
-		func(f reflect.Value) any {
-			if inner, is := value(f); is {
-				return c.value(inner)
-			}
-			return nil
-		},
-	}
-}
-
 // planOf makes the plan of a struct, or says what of it does not fit the DocType.
 func (r *registry) planOf(t reflect.Type) (*structPlan, error) {
 	doctype, _, err := documentTag(t)
@@ -331,7 +227,7 @@ func (m *meta) planOf(t reflect.Type) (*structPlan, error) {
 
 func (p *structPlan) addField(f reflect.StructField, name string) error {
 	if slot, ok := p.meta.slotOf[name]; ok {
-		c, want := codecOf(f.Type, &p.meta.slots[slot])
+		c, want := codec.Of(f.Type, p.meta.slots[slot].column)
 		if want != "" {
 			return fmt.Errorf("%s cannot hold %s, want %s", f.Type, p.meta.slots[slot].kind(), want)
 		}

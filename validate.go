@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/frappems/frappems/internal/fieldtype"
 	"github.com/frappems/frappems/internal/format"
 	"github.com/frappems/frappems/internal/sanitize"
 
@@ -148,7 +149,7 @@ func (d *Doc) checkSelects() error {
 func (d *Doc) checkNonNegative() error {
 	for i := range d.meta.slots {
 		f := d.meta.slots[i].field
-		if f != nil && bool(f.NonNegative) && f.isNumber() && toFloat(d.values[i]) < 0 {
+		if f != nil && bool(f.NonNegative) && fieldtype.IsNumber(f.Fieldtype) && toFloat(d.values[i]) < 0 {
 			text := d.where() + "Value cannot be negative for " + bold(f.label())
 			return &Error{Code: NonNegativeError, Message: text, Title: "Negative Value"}
 		}
@@ -316,5 +317,12 @@ func (d *Doc) text(at int) (*string, error) {
 	if v == nil && s.column.NotNull && s.column.Default != "" {
 		v = "0"
 	}
-	return columnText(s.column, v)
+	if v == nil {
+		return nil, nil
+	}
+	text, err := columnText(s.column, v)
+	if err != nil {
+		return nil, err
+	}
+	return &text, nil
 }
