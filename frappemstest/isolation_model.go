@@ -101,9 +101,12 @@ func (as *isolationTenant) renamed(d *isolationDoc, name string) {
 			}
 		}
 	}
-	if d.name = name; d.doctype == "Party" {
-		d.values["party_name"] = name
+	for _, field := range []string{"name", "party_name"} {
+		if d.values[field] != nil {
+			d.values[field] = name
+		}
 	}
+	d.name = name
 }
 
 // number gives the series that a document is named by, and its number in it; "" for a name without one.

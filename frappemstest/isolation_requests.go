@@ -37,7 +37,7 @@ func isolationOperations() []isolationOperation {
 		{"delete of another tenant's document", 3, deleteForeign},
 		{"get", 10, getRequest},
 		{"get of another tenant's document", 4, getForeign},
-		{"head", 14, headRequest},
+		{"head", 18, headRequest},
 		{"options", 7, optionsRequest},
 		{"method of a document", 7, methodRequest},
 		{"patch", 7, patchRequest},
@@ -566,10 +566,19 @@ func methodRequest(r *isolation, as *isolationTenant) *isolationRequest {
 	return q
 }
 
+// patchRequest changes a document by PATCH, which API v2 has.
 func patchRequest(r *isolation, as *isolationTenant) *isolationRequest {
-	q := r.method(as, http.MethodPatch)
-	if q != nil {
-		q.body = map[string]any{"remarks": r.text(as)}
+	d, own := r.target(as)
+	if d == nil {
+		return nil
+	}
+	q := r.request(as, r.anyUser(as), http.MethodPatch, d.doctype, d.name)
+	q.body = map[string]any{"remarks": r.text(as)}
+	q.then = func(data map[string]any) string {
+		if d.kept(q.body, data); !own {
+			return "another tenant's document was changed"
+		}
+		return ""
 	}
 	return q
 }
