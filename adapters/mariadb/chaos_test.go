@@ -83,6 +83,7 @@ func (c *chaos) ready() int {
 func (c *chaos) finish(refusals int) {
 	c.Helper()
 	c.clients.Await(20)
+	c.clients.AwaitCalm(20)
 	if status := c.ready(); status != http.StatusOK {
 		c.Errorf("afterwards /readyz is %d", status)
 	}

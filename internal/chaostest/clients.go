@@ -90,6 +90,25 @@ func (c *Clients) Move(url string) {
 // Await waits until each client has had n more good answers.
 func (c *Clients) Await(n int) { c.await("good answers", &c.good, n) }
 
+// AwaitCalm is Await where nobody has a reason to be refused.
+func (c *Clients) AwaitCalm(n int) {
+	c.t.Helper()
+	before := c.refusals()
+	c.Await(n)
+	if more := c.refusals() - before; more > 0 {
+		c.t.Errorf("%d requests were refused though nothing is wrong", more)
+	}
+}
+
+func (c *Clients) refusals() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, refused := range c.refused {
+		n += refused
+	}
+	return n
+}
+
 // AwaitRefused waits until each client was refused n more times.
 func (c *Clients) AwaitRefused(n int) { c.await("refusals", &c.refused, n) }
 
@@ -180,25 +199,28 @@ func (c *Clients) write(client int, d *document) {
 	version := len(d.deleted)
 	there := slices.ContainsFunc(d.possible, func(v int) bool { return !d.deleted[v] })
 	surely := !slices.ContainsFunc(d.possible, func(v int) bool { return d.deleted[v] })
-	if there && d.name == "" { // a document whose name nobody told; the check at the end looks for it
-		c.mu.Unlock()
-		return
-	}
+	again := there && d.name == "" // nobody told its name
 	remove := there && d.doctype == "Sheet" && version%4 == 0
-	d.deleted = append(d.deleted, remove)
-	d.possible = append(d.possible, version)
+	if again {
+		version--
+	} else {
+		d.deleted, d.possible = append(d.deleted, remove), append(d.possible, version)
+	}
 	c.mu.Unlock()
 	rows, _ := lines(d.tag, version)
 	body, _ := json.Marshal(map[string]any{"tag": d.tag, "version": version, "lines": rows, "name": d.tag}) // of texts and numbers it does not fail
-	path, method, want := "/api/resource/"+d.doctype, http.MethodPost, http.StatusOK
+	path, method, want, key := "/api/resource/"+d.doctype, http.MethodPost, http.StatusOK, ""
 	switch {
 	case remove:
 		path, method, body, want = path+"/"+d.name, http.MethodDelete, nil, http.StatusAccepted
-	case there:
+	case there && !again:
 		body, _ = json.Marshal(map[string]any{"version": version, "lines": rows})
 		path, method = path+"/"+d.name, http.MethodPut
 	}
-	answer, ok := c.ask(client, method, path, body)
+	if method == http.MethodPost && d.doctype != "Sheet" { // then it may be sent again, and is done once
+		key = d.tag
+	}
+	answer, ok := c.ask(client, method, path, body, key)
 	if !ok {
 		return
 	}
@@ -285,7 +307,7 @@ func (c *Clients) get(client int, d *document) {
 	c.mu.Lock()
 	w := c.window(d)
 	c.mu.Unlock()
-	answer, ok := c.ask(client, http.MethodGet, "/api/resource/"+d.doctype+"/"+d.name, nil)
+	answer, ok := c.ask(client, http.MethodGet, "/api/resource/"+d.doctype+"/"+d.name, nil, "")
 	if !ok {
 		return
 	}
@@ -329,7 +351,7 @@ func (c *Clients) list(client int, prefix, doctype string) {
 	}
 	c.mu.Unlock()
 	query := url.Values{"fields": {`["name","tag","version","total"]`}, "filters": {`[["tag","like","` + prefix + `%"]]`}, "limit": {"0"}}
-	answer, ok := c.ask(client, http.MethodGet, "/api/resource/"+doctype+"?"+query.Encode(), nil)
+	answer, ok := c.ask(client, http.MethodGet, "/api/resource/"+doctype+"?"+query.Encode(), nil, "")
 	if !ok {
 		return
 	}
@@ -377,11 +399,11 @@ func (a answer) data() map[string]any {
 }
 
 // ask sends a request. It returns false where the service could not serve it, which it has to say as it should.
-func (c *Clients) ask(client int, method, path string, body []byte) (answer, bool) {
+func (c *Clients) ask(client int, method, path string, body []byte, key string) (answer, bool) {
 	c.mu.Lock()
 	base, moves := c.url, c.moves
 	c.mu.Unlock()
-	head, got, err := c.send(method, base+path, body)
+	head, got, err := c.send(method, base+path, body, key)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	defer c.changed.Broadcast()
@@ -429,13 +451,16 @@ func isRefusal(body string) bool {
 }
 
 // send returns the header as it came, and the answer.
-func (c *Clients) send(method, url string, body []byte) (head string, got answer, err error) {
+func (c *Clients) send(method, url string, body []byte, key string) (head string, got answer, err error) {
 	request, err := http.NewRequest(method, url, bytes.NewReader(body))
 	if err != nil {
 		return "", got, err
 	}
 	request.Header.Set("Authorization", "token ada:s")
 	request.Header.Set("Content-Type", "application/json")
+	if key != "" {
+		request.Header.Set("Idempotency-Key", key)
+	}
 	response, err := c.http.Do(request)
 	if err != nil {
 		return "", got, err

@@ -47,7 +47,7 @@ func (c *Clients) Finish() (good, refused int) {
 func (c *Clients) checkNames(doctype string, named map[*document]string) {
 	c.t.Helper()
 	query := url.Values{"fields": {`["name","tag"]`}, "limit": {"0"}}
-	got, ok := c.ask(0, http.MethodGet, "/api/resource/"+doctype+"?"+query.Encode(), nil)
+	got, ok := c.ask(0, http.MethodGet, "/api/resource/"+doctype+"?"+query.Encode(), nil, "")
 	var list struct{ Data []struct{ Name, Tag string } }
 	if err := json.Unmarshal([]byte(got.body), &list); err != nil || !ok || got.status != http.StatusOK {
 		c.t.Fatalf("the list of %s: %d, %v: %s", doctype, got.status, err, got.body)

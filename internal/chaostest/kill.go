@@ -25,6 +25,7 @@ func KillService(t *testing.T, variable string, secrets ...string) {
 		c.Move(url)
 	}
 	c.Await(10)
+	c.AwaitCalm(10)
 	good, refused := c.Finish()
 	t.Logf("%d requests were answered, %d refused or cut off", good, refused)
 	if refused < clientCount {

@@ -1,5 +1,7 @@
 package main
 
+import "strings"
+
 // replacement changes a file: old stands in it exactly once.
 type replacement struct{ file, old, new string }
 
@@ -35,7 +37,9 @@ func mutants() []mutant {
 			"AnyTenant: true, Columns: []store.Expr{{Func: store.FuncLiteral, Text: &number},"}}},
 		{"links to what is deleted", []replacement{{"link.go", `Columns: []store.Expr{m.expr("name"), {Func: store.FuncLiteral, Text: &m.Name}},`,
 			`AnyTenant: true, Columns: []store.Expr{m.expr("name"), {Func: store.FuncLiteral, Text: &m.Name}},`}}},
-		{"series", []replacement{{"naming.go", "store.Counter{Tenant: n.db.tenant,", `store.Counter{Tenant: "everybody",`}}},
+		{"series", []replacement{ // of a store with one writer, and of one with many
+			{"naming.go", "store.Counter{Tenant: n.db.tenant,", `store.Counter{Tenant: "everybody",`},
+			{"naming.go", "&n.db.taken.Taken, n.db.tenant,", `&n.db.taken.Taken, "everybody",`}}},
 		{"update", []replacement{{"docstore.go", "store.Mutation{Kind: store.UpdateRows,", "store.Mutation{AnyTenant: true, Kind: store.UpdateRows,"}}},
 		{"delete", []replacement{{"docstore.go", "store.Mutation{Kind: store.DeleteRows, Tenant: db.tenant, Table: d.meta.table,",
 			"store.Mutation{AnyTenant: true, Kind: store.DeleteRows, Tenant: db.tenant, Table: d.meta.table,"}}},
@@ -52,5 +56,24 @@ func mutants() []mutant {
 			{"store/sqlstore_query.go", "b.ofTenant(inner.aliases[0])", `b.add("1 = 1")`},
 			{"store/memory_query.go", "l.run.filter(l.run.scan(l.table, fixed),", `l.run.filter(slices.Collect(l.table.rows.within("")),`},
 		}},
+		reaching("rename", "rename.go", "store.Mutation{Kind: store.UpdateRows, Tenant: db.tenant, Table: d.meta.table,"),
+		reaching("rename of links", "rename.go", "store.Mutation{Kind: store.UpdateRows, Tenant: db.tenant, Table: by.table,"),
+		reaching("rename of links in Singles", "rename.go", "{{Kind: store.UpdateRows, Tenant: db.tenant, Table: singleTable,"),
+		reaching("rename of rows", "rename.go", "store.Mutation{Kind: store.UpdateRows, Tenant: db.tenant, Table: t.child.table,"),
+		reaching("values", "tenant.go", "store.Query{Tenant: db.tenant, From: m.table, Where: where, Limit: 1}"),
+		reaching("rows of a list", "pages.go", "store.Query{Tenant: l.db.tenant, From: t.child.table,"),
+		reaching("tree", "query.go", "store.Query{Tenant: b.db.tenant, From: tree.table, Columns: []store.Expr{name},"),
+		reaching("Single", "docstore.go", "store.Query{Tenant: db.tenant, From: singleTable,"),
+		reaching("value of a Single", "client.go", "store.Query{Tenant: c.db.tenant, From: singleTable,"),
+		reaching("change of a Single", "docstore.go", "store.Mutation{Kind: store.DeleteRows, Tenant: db.tenant, Table: singleTable,"),
+		reaching("rows that are left out", "docstore.go", "store.Mutation{Kind: store.DeleteRows, Tenant: db.tenant, Table: child.table,"),
+		reaching("rows of what is deleted", "docstore.go", "store.Mutation{Kind: store.DeleteRows, Tenant: db.tenant, Table: t.child.table,"),
+		reaching("passwords", "docstore.go", "store.Mutation{Kind: store.DeleteRows, Tenant: db.tenant, Table: passwordTable,"),
+		reaching("answers by their keys", "idempotency.go", "store.Query{Tenant: db.tenant, From: idempotencyTable,"),
 	}
+}
+
+// reaching makes a mutant of one statement.
+func reaching(name, file, statement string) mutant {
+	return mutant{name, []replacement{{file, statement, strings.Replace(statement, "Tenant: ", "AnyTenant: true, Tenant: ", 1)}}}
 }
