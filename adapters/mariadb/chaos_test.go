@@ -3,6 +3,7 @@ package mariadb
 import (
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -64,6 +65,7 @@ func startChaos(t *testing.T) *chaos {
 	}
 	service := httptest.NewServer(app)
 	t.Cleanup(service.Close)
+	t.Cleanup(func() { own.Kill() }) // before, so that no request waits for it
 	_, port, _ := net.SplitHostPort(own.Addr())
 	return &chaos{t, own, service, chaostest.Start(t, service.URL, false, port, "root", "chaos")}
 }
@@ -103,6 +105,7 @@ func TestCrashServer(t *testing.T) {
 		{"stopped", (*mariadbtest.Server).Stop, (*mariadbtest.Server).Restart},
 		{"killed", (*mariadbtest.Server).Kill, (*mariadbtest.Server).Restart},
 		{"hangs", (*mariadbtest.Server).Hang, (*mariadbtest.Server).Resume},
+		{"hangs and is killed", (*mariadbtest.Server).Hang, func(s *mariadbtest.Server) error { return errors.Join(s.Kill(), s.Restart()) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := startChaos(t)
