@@ -49,17 +49,12 @@ func startChaos(t *testing.T) *chaos {
 	}
 	t.Cleanup(func() { own.Close() })
 	execute(t, connect(t, own.URL("mysql")), "CREATE DATABASE chaos")
-	config, err := parse(own.URL("chaos"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	config.Timeout, config.ReadTimeout, config.WriteTimeout = time.Second, time.Second, time.Second
-	kept, err := openConfig(config)
+	kept, err := Open(own.URL("chaos") + "?connect-timeout=2s&statement-timeout=4s")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { kept.Close() })
-	app, err := chaostest.NewApp(t.Context(), kept, 5*time.Second)
+	app, err := chaostest.NewApp(t.Context(), kept, 10*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,18 +93,20 @@ func (c *chaos) finish(refusals int) {
 
 // TestCrashServer takes the database from a service under its clients, in each way that there is, and gives it back.
 func TestCrashServer(t *testing.T) {
+	restart := func(s *mariadbtest.Server) error { return s.Restart() }
 	for _, test := range []struct {
 		name      string
 		harm, end func(*mariadbtest.Server) error
+		rounds    int
 	}{
-		{"stopped", (*mariadbtest.Server).Stop, (*mariadbtest.Server).Restart},
-		{"killed", (*mariadbtest.Server).Kill, (*mariadbtest.Server).Restart},
-		{"hangs", (*mariadbtest.Server).Hang, (*mariadbtest.Server).Resume},
-		{"hangs and is killed", (*mariadbtest.Server).Hang, func(s *mariadbtest.Server) error { return errors.Join(s.Kill(), s.Restart()) }},
+		{"stopped", (*mariadbtest.Server).Stop, restart, 2},
+		{"killed", (*mariadbtest.Server).Kill, restart, 2},
+		{"hangs", (*mariadbtest.Server).Hang, (*mariadbtest.Server).Resume, 1},
+		{"hangs and is killed", (*mariadbtest.Server).Hang, func(s *mariadbtest.Server) error { return errors.Join(s.Kill(), s.Restart()) }, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := startChaos(t)
-			for range 2 {
+			for range test.rounds {
 				c.clients.Await(20)
 				if err := test.harm(c.server); err != nil {
 					t.Fatal(err)
@@ -122,7 +119,7 @@ func TestCrashServer(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			c.finish(64)
+			c.finish(32 * test.rounds)
 		})
 	}
 }

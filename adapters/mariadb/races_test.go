@@ -15,12 +15,10 @@ import (
 
 func TestRaces(t *testing.T) {
 	frappemstest.TestRaces(t, func(t *testing.T) frappems.Store {
-		const connections = 28 // and four for what others wait for, whatever the machine has
-		db, dialect := connect(t, newDatabase(t)), dialect
-		db.SetMaxOpenConns(connections + asideConnections)
-		db.SetMaxIdleConns(connections + asideConnections)
-		dialect.Connections, dialect.ConcurrentWriters = connections, true
-		kept := store.NewSQL(db, dialect)
+		kept, err := Open(newDatabase(t) + "?connections=32") // whatever the machine has
+		if err != nil {
+			t.Fatal(err)
+		}
 		if _, many := kept.(store.ConcurrentWriters); !many {
 			t.Fatal("core does not know that the store has many writers")
 		}
