@@ -54,6 +54,9 @@ func run(root string, names []string) error {
 			continue
 		}
 		for _, store := range stores {
+			if m.once && store != stores[0] {
+				continue
+			}
 			output, err := test(root, store[0], m)
 			if err != nil {
 				return fmt.Errorf("%s: %w", m.name, err)
