@@ -25,9 +25,9 @@ func isolationDocTypes() []*frappems.DocType {
 	remarks, points, secret := field("remarks", "Small Text", ""), field("points", "Int", ""), field("secret", "Password", "")
 	rules := isolationRules()
 	return []*frappems.DocType{
-		{Name: "Region", Autoname: "prompt", Permissions: rules, Fields: []frappems.Field{remarks, points,
+		{Name: "Region", Autoname: "prompt", AllowRename: true, Permissions: rules, Fields: []frappems.Field{remarks, points,
 			field("parent_region", "Link", "Region"), field("lft", "Int", ""), field("rgt", "Int", "")}},
-		{Name: "Party", Autoname: "field:party_name", Permissions: rules, SearchFields: "tax_id", Fields: []frappems.Field{
+		{Name: "Party", Autoname: "field:party_name", AllowRename: true, Permissions: rules, SearchFields: "tax_id", Fields: []frappems.Field{
 			field("party_name", "Data", ""), unique("tax_id"), remarks, points, secret, field("credit", "Currency", ""),
 			field("region", "Link", "Region"), field("disabled", "Check", "")}},
 		{Name: "Gadget", Autoname: "format:GAD-{kind}-{####}", Permissions: rules, Fields: []frappems.Field{
@@ -79,6 +79,30 @@ func handleProgram(app *frappems.App) {
 			return map[string]any{"data": data}, err
 		}))
 	}
+	touch := func(ctx context.Context, in programInput, remarks string) (map[string]any, error) {
+		db, err := app.DB(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if remarks != "" {
+			d, err := db.SetValue(ctx, in.DocType, in.Name, map[string]any{"remarks": remarks})
+			if err != nil {
+				return nil, err
+			}
+			return map[string]any{"name": d.Name()}, nil
+		}
+		count, err := db.Count(ctx, in.DocType, map[string]any{"name": in.Name})
+		return map[string]any{"count": count}, err
+	}
+	app.Method("isolation.touch", frappems.AllowSignedIn(), frappems.JSON(func(ctx context.Context, in struct {
+		programInput
+		Remarks string `json:"remarks"`
+	}) (map[string]any, error) {
+		return touch(ctx, in.programInput, in.Remarks)
+	}))
+	app.Method("isolation.look", frappems.AllowSignedIn(), frappems.JSON(func(ctx context.Context, in programInput) (map[string]any, error) {
+		return touch(ctx, in, "")
+	}), frappems.Safe())
 	handle("GET /program/{doctype}", func(ctx context.Context, db *frappems.DB, in programInput) (map[string]any, error) {
 		names := []any{}
 		rows, err := db.List(ctx, in.DocType, frappems.ListOptions{OrderBy: "creation"})

@@ -106,8 +106,10 @@ func listRows(r *isolation, as *isolationTenant) *isolationRequest {
 	q := r.list(as, child, "parent", oneOf(r, []string{"Parcel", "Parcel", "Memo", isolationSingle, "Party", ""}), "order_by", oneOf(r, []string{"creation, idx", "creation desc, idx"}),
 		"fields", oneOf(r, []any{[]string{"*"}, []string{"name", "parent", "remarks"}, map[string][]string{"Parcel Item": {"gadget.points", "gadget.remarks"}, "Parcel Tag": {"region.remarks"}}[child]}),
 		"limit", oneOf(r, []any{"", 0, 7}))
-	if q.path, q.route = "/api/resource/"+url.PathEscape(child), "/api/resource/{child}"; r.random.IntN(2) == 0 {
+	if q.path, q.route = "/api/resource/"+url.PathEscape(child), "/api/resource/{child}"; r.random.IntN(3) == 0 {
 		q.path, q.route = "/api/v1/resource/"+isolationSlug(child), "/api/v1/resource/{child}"
+	} else if r.random.IntN(2) == 0 {
+		q.path, q.route = "/api/v2/document/"+url.PathEscape(child), "/api/v2/document/{child}"
 	}
 	if d := r.own(as, "Parcel", "Memo"); d != nil && r.random.IntN(3) == 0 {
 		if r.random.IntN(2) == 0 {

@@ -37,6 +37,8 @@ func (r *isolation) documents() (names []string) {
 
 // kept notes what a service has taken of a body.
 func (d *isolationDoc) kept(body, answer map[string]any) {
+	d.modified = asText(answer["modified"])
+	d.isAmended = d.isAmended || body["amended_from"] != nil
 	for field, value := range body {
 		rows, isTable := value.([]map[string]any)
 		if !isTable {
@@ -80,10 +82,37 @@ func (as *isolationTenant) removed(d *isolationDoc) {
 	}
 }
 
+// renamed gives a document another name, and with it the links to it.
+func (as *isolationTenant) renamed(d *isolationDoc, name string) {
+	follow := func(values map[string]any) {
+		for field, target := range map[string]any{"region": "Region", "parent_region": "Region", "party": "Party", "ref_name": values["ref_type"]} {
+			if value, isText := values[field].(string); isText && target == d.doctype && strings.EqualFold(value, d.name) {
+				values[field] = name
+			}
+		}
+	}
+	for _, docs := range as.docs {
+		for _, other := range docs {
+			follow(other.values)
+			for _, rows := range other.rows {
+				for _, row := range rows {
+					follow(row)
+				}
+			}
+		}
+	}
+	for _, field := range []string{"name", "party_name"} {
+		if d.values[field] != nil {
+			d.values[field] = name
+		}
+	}
+	d.name = name
+}
+
 // number gives the series that a document is named by, and its number in it; "" for a name without one.
 func (d *isolationDoc) number() (series string, number int) {
 	digits := map[string]int{"Parcel": 5, "Gadget": 4, "Quota": 4, "Ticket": len(d.name)}[d.doctype]
-	if digits == 0 || d.values["amended_from"] != nil {
+	if digits == 0 || d.isAmended {
 		return "", 0
 	}
 	number, _ = strconv.Atoi(d.name[len(d.name)-digits:])

@@ -18,7 +18,7 @@ type isolationOperation struct {
 }
 
 func isolationOperations() []isolationOperation {
-	return []isolationOperation{
+	return append(isolationMethods(), []isolationOperation{
 		{"create", 18, createRequest},
 		{"create with a name that is there", 2, createTwice},
 		{"create with another tenant's document in a link", 3, createForeignLink},
@@ -37,10 +37,10 @@ func isolationOperations() []isolationOperation {
 		{"delete of another tenant's document", 3, deleteForeign},
 		{"get", 10, getRequest},
 		{"get of another tenant's document", 4, getForeign},
-		{"head", 9, headRequest},
-		{"options", 3, optionsRequest},
-		{"method of a document", 3, methodRequest},
-		{"patch", 3, patchRequest},
+		{"head", 18, headRequest},
+		{"options", 7, optionsRequest},
+		{"method of a document", 7, methodRequest},
+		{"patch", 7, patchRequest},
 		{"list", 10, listRequest},
 		{"list with fields of links and rows", 6, listJoined},
 		{"list of numbers", 4, listAggregates},
@@ -53,15 +53,18 @@ func isolationOperations() []isolationOperation {
 		{"insert by a program", 4, programInsert},
 		{"save by a program", 4, programSave},
 		{"delete by a program", 4, programDelete},
-	}
+	}...)
 }
 
-// isolationRoutes are the verbs of the routes, each of which has to be tried often; in a long run others that were tried too.
+// isolationRoutes are the verbs of the routes that have to be tried, beside what else was tried.
 func isolationRoutes() []string {
-	list := []string{"GET /api/resource/{child}", "GET /api/v1/resource/{child}", "GET /program/{doctype}/{name}", "POST /program/{doctype}",
-		"PUT /program/{doctype}/{name}", "DELETE /program/{doctype}/{name}"}
-	for _, form := range []string{"/api/resource/{doctype}", "/api/v1/resource/{doctype}", "/desk/{doctype}"} {
+	list := []string{"GET /api/resource/{child}", "GET /api/v1/resource/{child}", "GET /api/v2/document/{child}", "GET /program/{doctype}/{name}",
+		"POST /program/{doctype}", "PUT /program/{doctype}/{name}", "DELETE /program/{doctype}/{name}"}
+	for _, form := range []string{"/api/resource/{doctype}", "/api/v1/resource/{doctype}", "/api/v2/document/{doctype}", "/desk/{doctype}"} {
 		list = append(list, "GET "+form, "POST "+form, "GET "+form+"/{name}", "PUT "+form+"/{name}", "DELETE "+form+"/{name}")
+	}
+	for _, form := range []string{"/api/method/", "/api/v1/method/", "/api/v2/method/", "/"} {
+		list = append(list, "GET "+form+"{method}", "POST "+form+"{method}")
 	}
 	return list
 }
@@ -114,17 +117,19 @@ func (r *isolation) reader(as *isolationTenant) isolationUser {
 	return as.user(oneOf(r, []string{"Manager", "Administrator", "Clerk"}))
 }
 
-// request makes a request for a DocType or a document of it, in one of the three ways in which it can be named.
+// request makes a request for a DocType or a document of it, in one of the four ways in which it can be named.
 func (r *isolation) request(as *isolationTenant, user isolationUser, method, doctype string, names ...string) *isolationRequest {
 	q := &isolationRequest{user: user, method: method, names: names, query: url.Values{}}
 	form := fmt.Sprint(method, len(names))
-	switch as.forms[form]++; as.forms[form] % 3 {
+	switch as.forms[form]++; as.forms[form] % 4 {
 	case 0:
 		q.path, q.route = "/api/resource/"+url.PathEscape(doctype), "/api/resource/{doctype}"
 	case 1:
 		q.path, q.route = "/api/v1/resource/"+isolationSlug(doctype), "/api/v1/resource/{doctype}"
 	case 2:
 		q.path, q.route = "/desk/"+isolationSlug(doctype), "/desk/{doctype}"
+	case 3:
+		q.path, q.route = "/api/v2/document/"+url.PathEscape(doctype), "/api/v2/document/{doctype}"
 	}
 	if len(names) > 0 {
 		q.route += "/{name}"
@@ -561,10 +566,19 @@ func methodRequest(r *isolation, as *isolationTenant) *isolationRequest {
 	return q
 }
 
+// patchRequest changes a document by PATCH, which API v2 has.
 func patchRequest(r *isolation, as *isolationTenant) *isolationRequest {
-	q := r.method(as, http.MethodPatch)
-	if q != nil {
-		q.body = map[string]any{"remarks": r.text(as)}
+	d, own := r.target(as)
+	if d == nil {
+		return nil
+	}
+	q := r.request(as, r.anyUser(as), http.MethodPatch, d.doctype, d.name)
+	q.body = map[string]any{"remarks": r.text(as)}
+	q.then = func(data map[string]any) string {
+		if d.kept(q.body, data); !own {
+			return "another tenant's document was changed"
+		}
+		return ""
 	}
 	return q
 }
@@ -579,7 +593,7 @@ func nobodyRequest(r *isolation, as *isolationTenant) *isolationRequest {
 	if q == nil {
 		return nil
 	}
-	q.user, q.want, q.then = as.user("Nobody"), 0, nil
+	q.user, q.want, q.then, q.took, q.next = as.user("Nobody"), 0, nil, nil, nil
 	if r.random.IntN(2) == 0 {
 		q.user = isolationUser{name: "Guest"}
 	}

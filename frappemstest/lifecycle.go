@@ -366,11 +366,11 @@ type clients struct {
 	changed, clicked atomic.Int64
 }
 
-// round sends 100 requests at the same time: some give the document a docstatus, some change it, and some count a click in what
+// round sends 200 requests at the same time: some give the document a docstatus, some change it, and some count a click in what
 // they have read, which is refused if it is not the latest.
 func (c *clients) round(docstatus int64) {
 	var wait sync.WaitGroup
-	for i := range 100 {
+	for i := range 200 {
 		wait.Go(func() {
 			switch i % 4 {
 			case 0:

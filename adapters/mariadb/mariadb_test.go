@@ -17,12 +17,14 @@ import (
 var server *mariadbtest.Server
 
 func TestMain(m *testing.M) {
-	if url := os.Getenv(migrateURL); url != "" {
-		if err := migrateProcess(url); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+	for variable, run := range map[string]func(url string) error{migrateURL: migrateProcess, serveURL: serveProcess} {
+		if url := os.Getenv(variable); url != "" {
+			if err := run(url); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			os.Exit(0)
 		}
-		os.Exit(0)
 	}
 	var err error
 	if server, err = mariadbtest.Start(); err != nil {

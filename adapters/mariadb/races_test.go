@@ -15,7 +15,10 @@ import (
 
 func TestRaces(t *testing.T) {
 	frappemstest.TestRaces(t, func(t *testing.T) frappems.Store {
-		kept := openTemp(t)
+		kept, err := Open(newDatabase(t) + "?connections=32") // whatever the machine has
+		if err != nil {
+			t.Fatal(err)
+		}
 		if _, many := kept.(store.ConcurrentWriters); !many {
 			t.Fatal("core does not know that the store has many writers")
 		}

@@ -15,16 +15,23 @@ import (
 	"testing"
 
 	"github.com/frappems/frappems"
+	"github.com/frappems/frappems/internal/chaostest"
 	"github.com/frappems/frappems/store"
 )
 
-// crashFile is the variable of the environment that makes the test binary the writer which TestCrash kills.
-const crashFile = "FRAPPEMS_SQLITE_CRASH_FILE"
+// The variables of the environment that make the test binary the writer which TestCrash kills, and the service which
+// TestCrashService does.
+const (
+	crashFile = "FRAPPEMS_SQLITE_CRASH_FILE"
+	serveFile = "FRAPPEMS_SQLITE_SERVE_FILE"
+)
 
 func TestMain(m *testing.M) {
-	if path := os.Getenv(crashFile); path != "" {
-		fmt.Fprintln(os.Stderr, writeForever(path))
-		os.Exit(1)
+	for variable, run := range map[string]func(path string) error{crashFile: writeForever, serveFile: serveForever} {
+		if path := os.Getenv(variable); path != "" {
+			fmt.Fprintln(os.Stderr, run(path))
+			os.Exit(1)
+		}
 	}
 	os.Exit(m.Run())
 }
@@ -79,6 +86,26 @@ func writeForever(path string) error {
 	}
 	writers.Wait()
 	return context.Cause(ctx)
+}
+
+func serveForever(path string) error {
+	kept, err := Open(path)
+	if err != nil {
+		return err
+	}
+	return chaostest.Serve(kept)
+}
+
+// TestCrashService kills the process of a service under its clients, again and again.
+func TestCrashService(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "crash.db")
+	chaostest.KillService(t, serveFile+"="+path, path)
+	db := ours().pool(path)
+	defer db.Close()
+	var answer string
+	if err := db.QueryRow("PRAGMA integrity_check").Scan(&answer); err != nil || answer != "ok" {
+		t.Errorf("integrity_check: %s, %v", answer, err)
+	}
 }
 
 // writeDocument inserts a parent with three children, and with a number for its name.

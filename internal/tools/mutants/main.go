@@ -24,7 +24,7 @@ import (
 const operations, seed = "1000", "1"
 
 // stores are the directories whose TestIsolation runs, with what their store is called.
-var stores = [][2]string{{".", "memory"}, {"adapters/sqlite", "SQLite"}}
+var stores = [][2]string{{".", "memory"}, {"adapters/sqlite", "SQLite"}, {"adapters/mariadb", "MariaDB"}}
 
 func main() {
 	if len(os.Args) < 2 {
@@ -54,6 +54,9 @@ func run(root string, names []string) error {
 			continue
 		}
 		for _, store := range stores {
+			if m.once && store != stores[0] {
+				continue
+			}
 			output, err := test(root, store[0], m)
 			if err != nil {
 				return fmt.Errorf("%s: %w", m.name, err)

@@ -23,7 +23,7 @@ func TestMutantsFitTheSources(t *testing.T) {
 			t.Errorf("%s: %v", m.name, err)
 		}
 	}
-	for _, needed := range []string{"list", "get", "child", "link check", "count", "series", "update", "delete", "unique"} {
+	for _, needed := range []string{"list", "get", "child", "link check", "count", "series", "update", "delete", "unique", "rename"} {
 		if !names[needed] {
 			t.Errorf("there is no mutant %q", needed)
 		}
