@@ -49,23 +49,22 @@ func Datetime(s string) (string, bool) {
 // Time reads a time of day: hours and minutes, and seconds with a fraction where given.
 func Time(s string) (string, bool) {
 	parts := strings.Split(strings.TrimSpace(s), ":")
-	if len(parts) == 2 {
-		parts = append(parts, "0")
-	}
-	if len(parts) != 3 {
+	if len(parts) < 2 || len(parts) > 3 {
 		return "", false
 	}
-	seconds, fraction, _ := strings.Cut(parts[2], ".")
-	parts[2] = seconds
-	for i, last := range []string{"23", "59", "59"} {
-		if _, ok := Digits(parts[i], 2); !ok {
+	text, fraction := []byte("00:00:00.000000"), ""
+	for i, part := range parts {
+		if i == 2 {
+			part, fraction, _ = strings.Cut(part, ".")
+		}
+		n, ok := Digits(part, 2)
+		if last := [3]int{23, 59, 59}[i]; !ok || n > last {
 			return "", false
 		}
-		if parts[i] = ("0" + parts[i])[len(parts[i])-1:]; parts[i] > last {
-			return "", false
-		}
+		copy(text[3*i+2-len(part):], part)
 	}
-	return strings.Join(parts, ":") + "." + (fraction + "000000")[:6], allDigits(fraction)
+	copy(text[len("00:00:00."):], fraction)
+	return string(text), allDigits(fraction)
 }
 
 // Digits reads a number of at most so many digits and nothing else.
