@@ -6,6 +6,7 @@ need_go
 need_cc
 need_mariadb
 failed=0
+RANDOM_SEED=${RANDOM_SEED:-$RANDOM}
 FUZZTIME=${FUZZTIME:-30s} scripts/fuzz.sh || failed=1
 CRASHES=${CRASHES:-4} # times that each of these tests runs
 dirs=$(grep -rl --include='*_test.go' '^func TestCrash' . | xargs -r dirname | sort -u)
@@ -23,4 +24,6 @@ for dir in $dirs; do
 	step "tenants: $ISOLATION_OPERATIONS requests on the store of $dir, seed $ISOLATION_SEED"
 	go -C "$dir" test -count=1 -timeout 20m -v -run '^TestIsolation$' . || failed=1
 done
+step "random statements on all stores, seed $RANDOM_SEED"
+go -C internal/differential test -count=1 -timeout 20m -run '^TestStatements$' . -seed "$RANDOM_SEED" -queries "${QUERIES:-10000}" || failed=1
 exit "$failed"

@@ -252,8 +252,9 @@ const (
 // of a statement but as a bound value. It is not changed by the store and may be run again.
 //
 // With an aggregate or GroupBy, a column that is neither aggregated nor grouped has the value of the group's row with the
-// lowest primary key, and so has a grouped or Distinct text, where several spellings are equal. Without OrderBy rows come in
-// the order of the primary key of From and then of Joins, groups in that of GroupBy, and Distinct ones in that of Columns.
+// lowest primary key, and so has a grouped or Distinct text, where several spellings are equal; where the [Dialect] has no Pick,
+// as MariaDB's, the database chooses. Without OrderBy rows come in the order of the primary key of From and then of Joins,
+// groups in that of GroupBy, and Distinct ones in that of Columns.
 type Query struct {
 	Tenant   string // required
 	From     *Table // nil: one row of literals

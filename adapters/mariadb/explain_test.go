@@ -127,7 +127,7 @@ func logged(t *testing.T, db *sql.DB, f func()) []string {
 	execute(t, db, "TRUNCATE mysql.general_log", "SET GLOBAL log_output = 'TABLE'", "SET GLOBAL general_log = 1")
 	f()
 	execute(t, db, "SET GLOBAL general_log = 0")
-	return texts(t, db, "SELECT argument FROM mysql.general_log WHERE command_type = 'Query' AND argument LIKE '%`tab%' AND argument NOT LIKE 'INSERT%' ORDER BY event_time")
+	return texts(t, db, "SELECT argument FROM mysql.general_log WHERE command_type IN ('Query', 'Execute') AND argument LIKE '%`tab%' AND argument NOT LIKE 'INSERT%' ORDER BY event_time")
 }
 
 func escaped(path string) string {

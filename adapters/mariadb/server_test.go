@@ -107,6 +107,11 @@ func TestHostileServer(t *testing.T) {
 	}
 	admin := connect(t, own.URL("mysql"))
 	execute(t, admin, "SET GLOBAL sql_select_limit = 1, GLOBAL unique_checks = 0")
+	got := texts(t, connect(t, url), "SELECT @@time_zone, @@autocommit, @@completion_type, @@unique_checks, @@sql_safe_updates, @@sql_select_limit, @@div_precision_increment, @@max_statement_time, "+
+		"@@innodb_lock_wait_timeout, @@lock_wait_timeout, @@wait_timeout, @@tx_isolation, @@tx_read_only, @@eq_range_index_dive_limit, @@optimizer_use_condition_selectivity")
+	if want := "+00:00 1 NO_CHAIN 1 0 18446744073709551615 4 20 10 10 300 READ-COMMITTED 0 1 1"; got[0] != want {
+		t.Errorf("got the settings %s, want %s", got[0], want)
+	}
 	frappemstest.TestStore(t, func(t *testing.T) frappems.Store {
 		execute(t, admin, "DROP DATABASE test", "CREATE DATABASE test")
 		return open(t, url)
@@ -123,5 +128,24 @@ func migrateAll(t *testing.T, kept store.Store, types []*frappems.DocType) {
 	t.Helper()
 	if _, err := newApp(t, kept, types).Migrate(t.Context(), true); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestOtherCollation: texts of a table that compare otherwise are refused, by table and column.
+func TestOtherCollation(t *testing.T) {
+	url := newDatabase(t)
+	types := parseTypes(t, newerTypes)
+	migrateAll(t, open(t, url), types)
+	for _, c := range []struct{ change, want string }{
+		{"ALTER TABLE tabSale MODIFY title varchar(140) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci", "title"},
+		{"ALTER TABLE tabSale MODIFY title varchar(140) CHARACTER SET latin1", "title"},
+		{"ALTER TABLE tabSale MODIFY tenant_id varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci NOT NULL", "tenant_id"},
+	} {
+		execute(t, connect(t, url), c.change)
+		plan, err := newApp(t, open(t, url), types).Migrate(t.Context(), true)
+		if err == nil || !strings.Contains(err.Error(), "tabSale") || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %q, %v", c.change, plan, err)
+		}
+		execute(t, connect(t, url), "ALTER TABLE tabSale MODIFY title varchar(140) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
 	}
 }
