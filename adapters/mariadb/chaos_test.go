@@ -79,8 +79,8 @@ func (c *chaos) ready() int {
 // finish wants that the service works, and checks everything.
 func (c *chaos) finish(refusals int) {
 	c.Helper()
-	c.clients.Await(20)
-	c.clients.AwaitCalm(20)
+	c.clients.Await(8)
+	c.clients.AwaitCalm(8)
 	if status := c.ready(); status != http.StatusOK {
 		c.Errorf("afterwards /readyz is %d", status)
 	}
@@ -107,7 +107,7 @@ func TestCrashServer(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			c := startChaos(t)
 			for range test.rounds {
-				c.clients.Await(20)
+				c.clients.Await(8)
 				if err := test.harm(c.server); err != nil {
 					t.Fatal(err)
 				}
@@ -128,7 +128,7 @@ func TestCrashServer(t *testing.T) {
 func TestCrashConnections(t *testing.T) {
 	const limit = 10 // the least that there can be
 	c := startChaos(t)
-	c.clients.Await(20)
+	c.clients.Await(8)
 	others := connect(t, c.server.URL("mysql"))
 	var taken []*sql.Conn
 	for range limit + 1 { // with the one that is for administrators
@@ -159,7 +159,7 @@ func TestCrashConnections(t *testing.T) {
 	for _, taker := range taken[1:] {
 		taker.Raw(func(any) error { return driver.ErrBadConn }) // closes it
 	}
-	c.clients.Await(20)
+	c.clients.Await(8)
 	allow(100)
 	c.finish(32)
 }

@@ -20,7 +20,7 @@ const (
 	// docsOfClient is how many documents of a DocType a client makes, before it only changes and reads them.
 	docsOfClient = 25
 	// patience ends a test in which nothing happens any more.
-	patience = 2 * time.Minute
+	patience = 5 * time.Minute
 )
 
 // Clients are 16 of them, each of which writes documents of its own and reads everybody's.

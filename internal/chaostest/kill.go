@@ -16,7 +16,7 @@ func KillService(t *testing.T, variable string, secrets ...string) {
 	child, url := startProcess(t, variable)
 	c := Start(t, url, true, secrets...)
 	for range 4 {
-		c.Await(1 + rand.IntN(30))
+		c.Await(1 + rand.IntN(12))
 		if err := child.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
@@ -24,8 +24,8 @@ func KillService(t *testing.T, variable string, secrets ...string) {
 		child, url = startProcess(t, variable)
 		c.Move(url)
 	}
-	c.Await(10)
-	c.AwaitCalm(10)
+	c.Await(5)
+	c.AwaitCalm(5)
 	good, refused := c.Finish()
 	t.Logf("%d requests were answered, %d refused or cut off", good, refused)
 	if refused < clientCount {
