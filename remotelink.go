@@ -134,7 +134,7 @@ func (db *DB) askCentral(ctx context.Context, t *takenNumbers) error {
 // atCentral finds documents of one DocType, by the keys of their names. A DocType that Central does not have has none; whatever else
 // goes wrong is an error, and nothing is let in.
 func (db *DB) atCentral(ctx context.Context, doctype string, asks []remoteAsk) (map[string]*linkTarget, error) {
-	if checkName(doctype, 61) != nil || strings.Contains(doctype, "/") { // a Dynamic Link's client can say anything
+	if checkName(doctype, 61) != nil || strings.ContainsAny(doctype, "/.") { // the client of a Dynamic Link can say anything
 		return nil, nil
 	}
 	names, fields := []string{}, []string{"name", "docstatus"}
