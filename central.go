@@ -267,7 +267,7 @@ func (q *centralRequest) prepare() error {
 	for _, part := range q.path {
 		dots := func(s string) bool { return s == "." || s == ".." } // a proxy in between may take them for another path
 		if part == "" || !utf8.ValidString(part) || strings.ContainsRune(part, 0) || slices.ContainsFunc(strings.Split(part, "/"), dots) {
-			return Errorf(ValidationError, "%q cannot be asked for at the Central Site", escapeHTML(shorten(part)))
+			return Errorf(ValidationError, "%.140q cannot be asked for at the Central Site", escapeHTML(part))
 		}
 		q.target += "/" + url.PathEscape(part)
 	}

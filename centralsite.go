@@ -420,7 +420,7 @@ func centralRefusal(status int, header http.Header, body []byte) error {
 	if err := json.Unmarshal(body, &sent); err != nil && !errors.As(err, &misfit) {
 		sent.Type = ""
 	}
-	what := fmt.Errorf("%d %s: %q", status, http.StatusText(status), shorten(cmp.Or(sent.Exception, string(body))))
+	what := fmt.Errorf("%d %s: %.200q", status, http.StatusText(status), cmp.Or(sent.Exception, string(body)))
 	switch {
 	case sent.Type == "" || status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests || status < http.StatusBadRequest:
 		return &outage{error: what, alive: status == http.StatusTooManyRequests, after: retryAfter(header.Get("Retry-After"))}
