@@ -724,11 +724,12 @@ func TestCentralInTx(t *testing.T) {
 		_, err := db.Insert(ctx, "Item", map[string]any{"__newname": name})
 		return err
 	}
-	front.app.Handle("POST /plain", frappems.JSON(func(ctx context.Context, _ struct{}) (any, error) {
+	front.app.Handle("POST /plain", frappems.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) error {
+		ctx := r.Context()
 		try(ctx, "plain handler")
 		db, err := front.app.DB(ctx)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		err = db.Tx(ctx, func(db *frappems.DB) error {
 			try(ctx, "Tx of a handler")
@@ -737,12 +738,16 @@ func TestCentralInTx(t *testing.T) {
 		try(ctx, "behind the Tx of a handler")
 		other, err2 := front.app.AsTenant(ctx, "globex")
 		if err := errors.Join(err, err2); err != nil {
-			return nil, err
+			return err
 		}
-		return nil, other.Tx(ctx, func(*frappems.DB) error {
+		return other.Tx(ctx, func(*frappems.DB) error {
 			try(ctx, "Tx of AsTenant")
 			return nil
 		})
+	}))
+	front.app.Handle("POST /typed", frappems.JSON(func(ctx context.Context, _ struct{}) (any, error) {
+		try(ctx, "typed handler")
+		return nil, nil
 	}))
 	front.app.Method("close", frappems.AllowSignedIn(), frappems.JSON(func(ctx context.Context, _ struct{}) (any, error) {
 		try(ctx, "method")
@@ -754,6 +759,7 @@ func TestCentralInTx(t *testing.T) {
 	}), frappems.Safe())
 	front.start()
 	front.send("manager@acme", "POST", "/plain", "{}").want(t, 200, "")
+	front.send("manager@acme", "POST", "/typed", "{}").want(t, 200, "")
 	front.send("manager@acme", "POST", "/api/method/close", "{}").want(t, 200, "")
 	front.send("manager@acme", "POST", "/api/method/look", "{}").want(t, 200, "")
 	front.create("manager@acme", "Item", `{"__newname": "Nut"}`)
@@ -764,7 +770,7 @@ func TestCentralInTx(t *testing.T) {
 	if err := insert(t.Context(), db, "Washer"); err != nil {
 		t.Fatal(err)
 	}
-	inTx := []string{"Tx of a handler", "hook of Bolt", "Tx of AsTenant", "method", "hook of Nut", "hook of Washer"}
+	inTx := []string{"Tx of a handler", "hook of Bolt", "Tx of AsTenant", "typed handler", "method", "hook of Nut", "hook of Washer"}
 	outside := []string{"plain handler", "behind the Tx of a handler", "after the commit of Bolt", "safe method", "after the commit of Nut", "after the commit of Washer"}
 	for _, place := range inTx {
 		if err := got[place]; !errors.Is(err, frappems.ErrCentralInTx) {

@@ -427,7 +427,8 @@ func centralRefusal(status int, header http.Header, body []byte) error {
 	case status >= http.StatusInternalServerError: // a bug there, which is as good as no answer
 		return &Error{Code: UnavailableError, Message: centralDown, Cause: what}
 	}
-	e := &Error{Code: centralCode(status, sent.Type), Messages: centralMessages(sent.Server), SessionExpired: bool(sent.Expired), Cause: what}
+	e := &Error{Code: centralCode(status, sent.Type), Messages: centralMessages(sent.Server), SessionExpired: bool(sent.Expired),
+		Cause: fmt.Errorf("Central answered with %d", status)}
 	if _, text, ok := strings.Cut(sent.Exception, ": "); ok {
 		e.Message = text
 	}

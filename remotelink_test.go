@@ -139,7 +139,7 @@ func TestRemoteLinksDown(t *testing.T) {
 		fault  http.HandlerFunc
 		status int
 	}{
-		{"a gateway", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "sesame", 502) }, 503},
+		{"a gateway", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "sesame", http.StatusBadGateway) }, 503},
 		{"a page", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>sesame</html>") }, 503},
 		{"nothing", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) }, 503},
 		{"denied to the service", denied, 500},
@@ -224,7 +224,7 @@ func TestRemoteLinksMany(t *testing.T) {
 	if n, err := db.Count(ctx, "Deal", [][]any{{"party", "like", "Item%"}}); err != nil || n != 12 {
 		t.Errorf("got %d documents, %v, want 12", n, err)
 	}
-	s.fail(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "", 502) })
+	s.fail(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "", http.StatusBadGateway) })
 	err = db.Tx(ctx, func(db *frappems.DB) error {
 		db.Insert(ctx, "Deal", map[string]any{"__newname": "None", "kind": "Item", "party": "Nut"})
 		return nil
