@@ -53,8 +53,9 @@ type CentralConfig struct {
 // they cannot have reached it. In a request the request id and the trace go along.
 //
 // A write while a transaction is open is [ErrCentralInTx], since a rollback would not undo it. That is known by ctx: in a request,
-// of every transaction that was begun with its ctx, [DB.Tx] and [App.AsTenant] included; outside of one, in hooks and controllers,
-// which are given a ctx that knows; not in a function that is given to Tx there. See [DB.AfterCommit] and [Central.AllowInTx].
+// of every transaction that was begun with its ctx, those of methods, of typed handlers, of [DB.Tx] and of [App.AsTenant]; outside
+// of one, in hooks and controllers, which are given a ctx that knows; not in a function that is given to Tx there. See
+// [DB.AfterCommit] and [Central.AllowInTx].
 type Central struct {
 	*centralSite
 	asCaller bool

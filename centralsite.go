@@ -281,7 +281,9 @@ func (s *centralSite) newRequest(ctx context.Context, q *centralRequest, by cred
 	if x := exchangeFrom(ctx); x != nil {
 		header["X-Request-Id"] = x.id
 		for _, name := range []string{"Traceparent", "Tracestate"} {
-			header[name] = x.request.Header.Get(name)
+			if value := x.request.Header.Get(name); len(value) <= 512 { // as much as a trace has
+				header[name] = value
+			}
 		}
 	}
 	for name, value := range header {

@@ -29,8 +29,10 @@ func NewMemoryStore() Store { return store.NewMemory() }
 // RemoteLinks says what becomes of a link to a DocType that this service does not have.
 type RemoteLinks int
 
-// AcceptRemoteLinks takes the client's word for it; RefuseRemoteLinks answers with LinkValidationError; CheckRemoteLinks asks the
-// Central Site.
+// AcceptRemoteLinks takes the client's word for it; RefuseRemoteLinks answers with LinkValidationError. CheckRemoteLinks asks the
+// Central Site with the service's credential, for all links of a document in one call for each DocType, writes its spelling of the
+// names into them and fetches what is fetched through them (fetch_from). What it says holds for a minute, or for five seconds where there
+// is no such document. A Central that cannot be asked is an UnavailableError; nothing is let in.
 const (
 	AcceptRemoteLinks RemoteLinks = iota
 	RefuseRemoteLinks
@@ -118,8 +120,8 @@ func (db *DB) InTx() bool { return db.tx != nil || db.inTx.Load() }
 
 // Tx runs f in a transaction, which is committed when f returns nil and rolled back otherwise. f works with the DB that it
 // is given; one that is in a transaction already joins it. A part that joined and failed after it had written something takes
-// the whole with it, even if its error is passed over. When the store breaks a deadlock, f is run again, so it leaves no trace
-// outside its DB; documents that it saved are as they were before.
+// the whole with it, even if its error is passed over. When the store breaks a deadlock, and when the Central Site has to be asked
+// for links, f is run again, so it leaves no trace outside its DB; documents that it saved are as they were before.
 func (db *DB) Tx(ctx context.Context, f func(db *DB) error) error {
 	if db.tx != nil {
 		taken, writes := *db.taken, db.tx.writes
