@@ -58,6 +58,8 @@ type Config struct {
 	// document that is made keeps the others of its series waiting until it is on disk. What shares a series should be gapless
 	// together. Nil: none; gaps are left by what is not given back by Shutdown. A store with one writer has none anyway.
 	Gapless []string
+	// Central says where the Central Site is (see [App.Central]). Zero: there is none.
+	Central CentralConfig
 	// RemoteLinks says what becomes of links to DocTypes that this service does not have. Zero: accepted.
 	RemoteLinks RemoteLinks
 	// SanitizeHTML makes HTML in text fields harmless. Nil: [SanitizeHTML].
@@ -120,6 +122,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("frappems: Config.Tenant %q: want 1 to 64 of A-Z a-z 0-9 . _ - and not SYSTEM", c.Tenant)
 	case c.EncryptionKey != nil && len(c.EncryptionKey) != 32:
 		return fmt.Errorf("frappems: Config.EncryptionKey has %d bytes, want 32", len(c.EncryptionKey))
+	case c.RemoteLinks == CheckRemoteLinks && c.Central.URL == "":
+		return errors.New("frappems: Config.RemoteLinks is CheckRemoteLinks, which needs Config.Central.URL")
 	case c.MaxBodyBytes < 0:
 		return errors.New("frappems: Config.MaxBodyBytes is negative")
 	case c.MaxQueryBytes < 0:
@@ -157,6 +161,8 @@ type App struct {
 	origins   *http.CrossOriginProtection
 	router    router
 	lifecycle lifecycle
+	central   *Central
+	remote    remoteLinks
 
 	mu       sync.RWMutex // guards what follows
 	phase    phase
@@ -202,6 +208,9 @@ func New(config Config) (*App, error) {
 		origins:  http.NewCrossOriginProtection(),
 		router: router{mux: http.NewServeMux(), resources: map[*meta]*resource{}, bases: map[string]*resource{},
 			methods: ownMethods()},
+	}
+	if a.central, err = c.central(); err != nil {
+		return nil, err
 	}
 	a.writers, _ = c.Store.(store.ConcurrentWriters)
 	a.series = series.New(&series.Rows{Reader: c.Store, Counters: counterTable, Numbers: numberTable, Aside: a.aside, Log: c.Logger}, c.Now)
@@ -309,6 +318,7 @@ func (a *App) Shutdown(ctx context.Context) error {
 		close(done)
 	}()
 	defer a.series.Close(ctx)
+	defer a.central.close()
 	select {
 	case <-done:
 		return nil

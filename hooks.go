@@ -160,7 +160,22 @@ func (db *DB) call(ctx context.Context, f hookFunc, d *Doc) error {
 	}
 	db.tx.depth++
 	defer func() { db.tx.depth-- }()
+	if exchangeFrom(ctx) == nil {
+		ctx = context.WithValue(ctx, txKey{}, db.tx)
+	}
 	return f(ctx, db, d)
+}
+
+// txKey is where the context of a hook has the transaction, outside of requests.
+type txKey struct{}
+
+// inTransaction says whether a transaction is open that was begun with ctx, or whose hook has it.
+func inTransaction(ctx context.Context) bool {
+	if x := exchangeFrom(ctx); x != nil {
+		return x.open.Load() > 0
+	}
+	t, _ := ctx.Value(txKey{}).(*transaction)
+	return t != nil && !t.over.Load()
 }
 
 // fireAll runs events of a document one after the other. Frappe looks for links to a document that is cancelled only after

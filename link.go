@@ -14,7 +14,8 @@ import (
 type linkCheck struct {
 	doc    *Doc
 	link   *linkField
-	target *meta
+	target *meta // nil: it is at the Central Site
+	remote string
 	name   string
 }
 
@@ -86,10 +87,7 @@ func (db *DB) linkCheck(d, row *Doc, l *linkField, name string) (*linkCheck, err
 	case doctype == "DocType" && target == nil && db.app.registry.byName[name] != nil:
 		return nil, nil
 	case target == nil || bool(target.IsVirtual):
-		if db.app.config.RemoteLinks == AcceptRemoteLinks {
-			return nil, nil
-		}
-		return nil, couldNotFind(linkText(row, l, name))
+		return db.remoteCheck(row, l, doctype, name)
 	case bool(target.IsSingle):
 		if name == target.Name {
 			return nil, nil
@@ -97,6 +95,19 @@ func (db *DB) linkCheck(d, row *Doc, l *linkField, name string) (*linkCheck, err
 		return nil, couldNotFind(linkText(row, l, name))
 	}
 	return &linkCheck{doc: row, link: l, target: target, name: name}, nil
+}
+
+// remoteCheck is linkCheck for a DocType that is not kept here.
+func (db *DB) remoteCheck(row *Doc, l *linkField, doctype, name string) (*linkCheck, error) {
+	switch known := doctype == "User" && name == db.user.Name; {
+	case db.app.config.RemoteLinks == AcceptRemoteLinks:
+		return nil, nil
+	case db.app.config.RemoteLinks == RefuseRemoteLinks:
+		return nil, couldNotFind(linkText(row, l, name))
+	case known && len(l.fetches) == 0:
+		return nil, nil
+	}
+	return &linkCheck{doc: row, link: l, remote: doctype, name: name}, nil
 }
 
 func couldNotFind(links ...string) error {
@@ -113,6 +124,9 @@ func linkText(row *Doc, l *linkField, name string) string {
 }
 
 func (db *DB) checkRound(ctx context.Context, d *Doc, checks []linkCheck, done map[*Doc]map[int]bool) error {
+	if err := db.knowRemote(ctx, checks); err != nil {
+		return err
+	}
 	targets, err := db.linkTargets(ctx, checks)
 	if err != nil {
 		return err
@@ -120,17 +134,20 @@ func (db *DB) checkRound(ctx context.Context, d *Doc, checks []linkCheck, done m
 	var missing, cancelled []string
 	for _, c := range checks {
 		t := targets[c.target][store.TextKey(c.name)]
+		if c.target == nil {
+			t = db.taken.remote[db.remoteKey(&c)]
+		}
 		own := &c.doc.meta.slots[c.link.slot]
 		switch {
 		case toText(c.doc.values[c.link.slot]) != c.name: // a link before it has fetched another one
 			delete(done[c.doc], c.link.slot)
 			continue
-		case t == nil && (c.target.Name == "DocType" && db.app.registry.byName[c.name] != nil || c.target.Name == "User" && c.name == db.user.Name):
+		case t == nil && c.target != nil && (c.target.Name == "DocType" && db.app.registry.byName[c.name] != nil || c.target.Name == "User" && c.name == db.user.Name):
 			continue // it is there, though not as a document
 		case t == nil:
 			missing = append(missing, linkText(c.doc, c.link, c.name))
 			continue
-		case t.docstatus == "2" && bool(d.meta.IsSubmittable) && bool(c.target.IsSubmittable) && own.name != "amended_from":
+		case t.docstatus == "2" && bool(d.meta.IsSubmittable) && (c.target == nil || bool(c.target.IsSubmittable)) && own.name != "amended_from":
 			cancelled = append(cancelled, linkText(c.doc, c.link, c.name))
 		}
 		c.doc.values[c.link.slot] = t.name
@@ -153,7 +170,10 @@ func (c *linkCheck) fetch(t *linkTarget, draft bool) {
 		if !known || bool(to.FetchIfEmpty) && !isEmpty(c.doc.values[f.to]) || !draft && !bool(to.AllowOnSubmit) {
 			continue
 		}
-		from := c.target.slots[c.target.slotOf[f.from]].field
+		var from *Field
+		if c.target != nil {
+			from = c.target.slots[c.target.slotOf[f.from]].field
+		}
 		if from != nil && v != nil && from.Fieldtype == "Text Editor" && slices.Contains([]string{"Data", "Small Text", "Text"}, to.Fieldtype) {
 			v = html.UnescapeString(tagPattern.ReplaceAllString(toText(v), ""))
 		}
@@ -168,6 +188,9 @@ func (db *DB) linkTargets(ctx context.Context, checks []linkCheck) (map[*meta]ma
 	names := map[*meta][]string{}
 	fields := map[*meta][]string{}
 	for _, c := range checks {
+		if c.target == nil {
+			continue
+		}
 		if _, ok := c.target.named(c.name); !ok {
 			continue
 		}

@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -34,8 +35,9 @@ type exchange struct {
 	v2      bool   // asked for by API v2, which has an envelope of its own
 
 	user    *User
-	refused error // why user is Guest in spite of credentials
-	code    Code  // of the error that was answered
+	refused error        // why user is Guest in spite of credentials
+	code    Code         // of the error that was answered
+	open    atomic.Int32 // transactions that were begun with its context
 
 	mu    sync.Mutex
 	db    *DB

@@ -14,10 +14,13 @@ import (
 // takenNumbers is what a transaction has taken from series, and what it wants to give back to them.
 type takenNumbers struct {
 	series.Taken
-	count   int           // of all numbers, also of those from the counter's row
-	strict  []takenNumber // from the counter's row, or none: the transaction has the row, and reserving aside would wait for itself
-	deleted []takenNumber // of documents that the transaction deletes
-	gates   []string      // DocTypes whose gates the transaction has passed
+	count   int                       // of all numbers, also of those from the counter's row
+	strict  []takenNumber             // from the counter's row, or none: the transaction has the row, and reserving aside would wait for itself
+	deleted []takenNumber             // of documents that the transaction deletes
+	gates   []string                  // DocTypes whose gates the transaction has passed
+	remote  map[remoteKey]*linkTarget // what Central said of links, for all tries; nil is that there is none
+	unknown []remoteAsk               // what it has to be asked about before the next try
+	asked   int                       // how often it was
 	// careful has the names that numbers make looked up: one of them was there already.
 	careful bool
 }

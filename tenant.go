@@ -29,10 +29,14 @@ func NewMemoryStore() Store { return store.NewMemory() }
 // RemoteLinks says what becomes of a link to a DocType that this service does not have.
 type RemoteLinks int
 
-// AcceptRemoteLinks takes the client's word for it; RefuseRemoteLinks answers with LinkValidationError.
+// AcceptRemoteLinks takes the client's word for it; RefuseRemoteLinks answers with LinkValidationError. CheckRemoteLinks asks the
+// Central Site with the service's credential, for all links of a document in one call for each DocType, writes its spelling of the
+// names into them and fetches what is fetched through them (fetch_from). What it says holds for a minute, or for five seconds where there
+// is no such document. A Central that cannot be asked is an UnavailableError; nothing is let in.
 const (
 	AcceptRemoteLinks RemoteLinks = iota
 	RefuseRemoteLinks
+	CheckRemoteLinks
 )
 
 // DB is the documents of one tenant as one user may see and change them. It is bound to both when it is made, and there
@@ -61,6 +65,7 @@ type transaction struct {
 	undo   []func()                    // what puts documents in memory back
 	after  []func(ctx context.Context) // of AfterCommit
 	broken error                       // why it cannot be committed any more
+	over   atomic.Bool
 }
 
 // Write counts.
@@ -97,7 +102,11 @@ const maxTries = 8
 // pause lets others go first, before the next try: for a time that is a matter of chance, and longer with each try. It is false
 // where ctx has ended.
 func pause(ctx context.Context, try int) bool {
-	timer := time.NewTimer(rand.N(time.Millisecond << try))
+	return sleep(ctx, rand.N(time.Millisecond<<try))
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -111,8 +120,8 @@ func (db *DB) InTx() bool { return db.tx != nil || db.inTx.Load() }
 
 // Tx runs f in a transaction, which is committed when f returns nil and rolled back otherwise. f works with the DB that it
 // is given; one that is in a transaction already joins it. A part that joined and failed after it had written something takes
-// the whole with it, even if its error is passed over. When the store breaks a deadlock, f is run again, so it leaves no trace
-// outside its DB; documents that it saved are as they were before.
+// the whole with it, even if its error is passed over. When the store breaks a deadlock, and when the Central Site has to be asked
+// for links, f is run again, so it leaves no trace outside its DB; documents that it saved are as they were before.
 func (db *DB) Tx(ctx context.Context, f func(db *DB) error) error {
 	if db.tx != nil {
 		taken, writes := *db.taken, db.tx.writes
@@ -134,9 +143,19 @@ func (db *DB) Tx(ctx context.Context, f func(db *DB) error) error {
 
 func (db *DB) tries(ctx context.Context, f func(db *DB) error) (after []func(ctx context.Context), err error) {
 	defer db.inTx.Store(false)
+	if x := exchangeFrom(ctx); x != nil {
+		x.open.Add(1)
+		defer x.open.Add(-1)
+	}
 	taken := &takenNumbers{}
-	for n := range maxTries {
+	for n := 0; n < maxTries; n++ {
 		after, err = db.try(ctx, taken, f)
+		if err != nil && taken.unknown != nil {
+			if err = db.askCentral(ctx, taken); err == nil {
+				n--
+				continue
+			}
+		}
 		if !errors.Is(err, store.ErrDeadlock) && !taken.again(err) || !pause(ctx, n) {
 			break
 		}
@@ -149,14 +168,15 @@ func (db *DB) try(ctx context.Context, taken *takenNumbers, f func(db *DB) error
 	if err != nil {
 		return nil, err
 	}
-	*taken = takenNumbers{careful: taken.careful}
+	*taken = takenNumbers{careful: taken.careful, remote: taken.remote, asked: taken.asked}
 	rolledBack := true
+	t := &transaction{Tx: tx}
 	defer func() {
+		t.over.Store(true)
 		tx.Rollback()
 		db.app.series.Settle(&taken.Taken, rolledBack)
 	}()
 	inside := *db
-	t := &transaction{Tx: tx}
 	inside.tx, inside.inTx, inside.taken = t, new(atomic.Bool), taken
 	err = t.part(func() error {
 		if err := f(&inside); err != nil {

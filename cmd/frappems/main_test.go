@@ -70,6 +70,7 @@ func TestMistakes(t *testing.T) {
 		{served + " --store memory:x", 2, []string{"nothing after"}},
 		{served + " --store sqlite:users.json", 1, []string{"users.json"}},
 		{served + " --remote-links perhaps", 2, []string{"--remote-links perhaps"}},
+		{served + " --remote-links check", 2, []string{"CENTRAL_SITE_URL"}},
 		{served + " --log loud", 2, []string{"--log loud"}},
 		{"serve --doctypes good --users users.json --store memory: --addr " + taken.Addr().String(), 1, []string{"in use", "--addr"}},
 		{"serve --doctypes good --users users.json --store memory: --addr nowhere", 1, []string{"--addr", "nowhere"}},

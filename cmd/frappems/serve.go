@@ -39,7 +39,7 @@ func parse(e *env, command string, args []string) (*options, error) {
 	if command == "serve" {
 		set.StringVar(&o.users, "users", "", "JSON `file` of users with their keys and roles; required with --doctypes")
 		set.StringVar(&o.addr, "addr", "127.0.0.1:8000", "`host:port` to listen on")
-		set.StringVar(&o.remoteLinks, "remote-links", "accept", "`what` to do with links to DocTypes that are not here: accept or refuse")
+		set.StringVar(&o.remoteLinks, "remote-links", "accept", "`what` to do with links to DocTypes that are not here: accept, refuse or check (at $CENTRAL_SITE_URL)")
 		set.BoolVar(&o.noMigrate, "no-migrate", false, "leave the tables as they are, and fail if they do not fit")
 		set.BoolVar(&o.strictQuery, "strict-query", false, "refuse unknown query parameters")
 	} else {
@@ -82,8 +82,17 @@ func (o *options) config(e *env) (frappems.Config, error) {
 	case "", "accept":
 	case "refuse":
 		c.RemoteLinks = frappems.RefuseRemoteLinks
+	case "check":
+		c.RemoteLinks = frappems.CheckRemoteLinks
 	default:
-		return c, usageError(fmt.Sprintf("--remote-links %s: want accept or refuse", o.remoteLinks))
+		return c, usageError(fmt.Sprintf("--remote-links %s: want accept, refuse or check", o.remoteLinks))
+	}
+	var err error
+	if c.Central, err = centralConfig(e.getenv); err != nil {
+		return c, err
+	}
+	if o.remoteLinks == "check" && c.Central.URL == "" {
+		return c, usageError("--remote-links check needs the variable CENTRAL_SITE_URL")
 	}
 	files := exampleDocTypes()
 	if !o.isExample() {
@@ -96,7 +105,6 @@ func (o *options) config(e *env) (frappems.Config, error) {
 		}
 		files = os.DirFS(o.doctypes)
 	}
-	var err error
 	if c.Types, err = frappems.LoadDocTypes(files); err != nil {
 		return c, err
 	}
