@@ -163,6 +163,27 @@ func TestJSONTransaction(t *testing.T) {
 	s.app.Handle("/twice/{title}", twice)
 	s.app.Resource("Vault", frappems.ResourceOptions{Handlers: map[string]http.Handler{"create": twice}})
 	s.app.Handle("POST /apart/{title}", twice, frappems.Safe())
+	var problem error
+	s.app.Handle("POST /beside/{title}", frappems.JSON(func(ctx context.Context, in struct {
+		Title string `json:"title"`
+	}) (struct{}, error) {
+		db, err := s.app.DB(ctx)
+		if err != nil {
+			return struct{}{}, err
+		}
+		db.AfterCommit(ctx, func(ctx context.Context) {
+			after, err := s.app.DB(ctx)
+			if err == nil {
+				_, err = after.Insert(ctx, "Party", map[string]any{"title": in.Title + " after"})
+			}
+			problem = errors.Join(problem, err)
+		})
+		other, err := s.app.AsTenant(ctx, "globex")
+		if err == nil {
+			_, problem = other.Insert(ctx, "Party", map[string]any{"title": in.Title})
+		}
+		return struct{}{}, err
+	}))
 	s.start()
 	for _, test := range []struct {
 		method, path, body string
@@ -182,6 +203,12 @@ func TestJSONTransaction(t *testing.T) {
 			t.Errorf("%s %s left %q, want %q", test.method, test.path, names, test.names)
 		}
 	}
+	// A second writer would wait for the first without end; what comes after the commit has a DB that works.
+	s.send("manager@acme", "POST", "/beside/G", `{}`).want(t, 200, `{}`)
+	if problem == nil || !strings.Contains(problem.Error(), "one writer") || strings.Contains(problem.Error(), "ended") {
+		t.Errorf("got %v, want an error of the second writer", problem)
+	}
+	s.get("manager@acme", "Party", "G after").want(t, 200, "")
 	for _, replayed := range []string{"", "true"} {
 		got := s.sendAs("manager@acme", "POST", "/twice/E", `{}`, map[string]string{"Content-Type": "application/json", "Idempotency-Key": "k"})
 		if got.status != 200 || got.body != `{"inTx":true}` || got.header.Get("Idempotent-Replayed") != replayed {

@@ -50,12 +50,12 @@ func (a *App) atomically(w http.ResponseWriter, r *http.Request, serve func(w ht
 	if err != nil {
 		return err
 	}
-	defer x.use(outer)
 	var answer buffer
 	err = outer.Tx(r.Context(), func(db *DB) error {
 		answer = buffer{}
 		r.Body = io.NopCloser(bytes.NewReader(body)) // for each try
 		x.use(db)
+		defer x.use(outer) // for what runs after the commit
 		if key != "" {
 			return db.once(r, key, body, &answer, serve)
 		}
@@ -73,6 +73,13 @@ func (x *exchange) use(db *DB) {
 	x.mu.Lock()
 	x.db = db
 	x.mu.Unlock()
+}
+
+// writesBeside says whether the request has a transaction open on another DB than db.
+func (x *exchange) writesBeside(db *DB) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.app == db.app && x.db != nil && x.db != db && x.db.InTx()
 }
 
 // finished serves into a buffer; an answer that is an error is one.

@@ -96,7 +96,7 @@ func (a *App) Resource(doctype string, options ...ResourceOptions) {
 
 // Handle serves a pattern of net/http's ServeMux, such as "GET /orders/overdue", for users who have signed in and have
 // a tenant. The handler may be any; those of [JSON] and [HandlerFunc] have their errors answered in Frappe's form. One of JSON runs
-// in one transaction, as a method of [App.Method] does, unless it is called by GET or [Safe] is given.
+// in one transaction, as a method of [App.Method] does, unless it is called by GET, or [Safe] or [NoTenant] is given.
 func (a *App) Handle(pattern string, handler http.Handler, options ...RouteOption) {
 	t := &route{pattern: pattern, site: caller(1), app: a, handler: handler}
 	for _, option := range options {
@@ -298,7 +298,7 @@ func (t *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	h, isTyped := t.handler.(typed)
-	if !isTyped || t.safe || reads(r) {
+	if !isTyped || t.public || t.noTenant || t.safe || reads(r) {
 		t.handler.ServeHTTP(w, r)
 		return
 	}

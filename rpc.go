@@ -59,8 +59,8 @@ var (
 //
 // A method is called by POST, PUT or DELETE, and runs in one transaction, which [App.DB] gives in it: it is committed before
 // the answer is sent, and rolled back when the handler returns an error or answers with one. On a deadlock the handler runs
-// again, so it leaves no trace outside its DB. Another transaction, such as one of [App.AsTenant], waits for it in vain on a store
-// with one writer. With [Safe] it can be called by GET, and has no transaction. Users need a
+// again, so it leaves no trace outside its DB. Another transaction in it, such as one of [App.AsTenant], is an error on a store
+// with one writer, where it would wait in vain. With [Safe] it can be called by GET, and has no transaction. Users need a
 // tenant, unless Guest may call it or [NoTenant] is given; without a tenant there is no transaction either.
 //
 // A name of frappems' own, such as frappe.client.get_list, is served by the handler in place of it.

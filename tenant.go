@@ -19,6 +19,9 @@ import (
 // ErrTxOpen is what a [DB] answers while a transaction that was begun on it is open: work with the transaction's own.
 var ErrTxOpen = errors.New("frappems: a transaction of this DB is open, use the one that it was given")
 
+// errOneWriter is in place of a wait that would not end.
+var errOneWriter = errors.New("frappems: the request has a transaction open, and its store has one writer: begin no other in it (see Safe)")
+
 // Store keeps the tables of a service. What one has to do is written at [store.Store]; [NewMemoryStore] is one, and the
 // adapters have others.
 type Store = store.Store
@@ -164,6 +167,9 @@ func (db *DB) tries(ctx context.Context, f func(db *DB) error) (after []func(ctx
 }
 
 func (db *DB) try(ctx context.Context, taken *takenNumbers, f func(db *DB) error) (after []func(ctx context.Context), err error) {
+	if x := exchangeFrom(ctx); x != nil && db.app.writers == nil && x.writesBeside(db) {
+		return nil, errOneWriter
+	}
 	tx, err := db.app.store.Begin(ctx)
 	if err != nil {
 		return nil, err
