@@ -63,7 +63,8 @@ func UserFrom(ctx context.Context) *User {
 // Rules for implementers:
 //   - A request without credentials of its kind is not its business: nil, nil. So is a key that it does not know; the
 //     next one of a [Chain] may. Credentials that nobody knows are refused by the App.
-//   - Credentials that are wrong, expired or of a disabled user are an AuthenticationError.
+//   - Credentials that are wrong, expired or of a disabled user are an AuthenticationError; a session that is over is a
+//     PermissionError with SessionExpired.
 //   - When it cannot find out (its server does not answer), it says so by an UnavailableError, and never guesses.
 //   - Identity comes from headers and cookies alone, never from the query or the body, which it does not read.
 //   - The user has a name and the roles that Frappe implies, and may be the same pointer each time.

@@ -76,7 +76,7 @@ type credentials struct {
 const maxCredential = 8 << 10
 
 // credentialsOf finds the credentials of a request. What Frappe ignores is none: an Authorization that is not two words, the
-// sid of Guest. An error is for what it would refuse in any case, so that it need not be asked.
+// sid of Guest.
 func credentialsOf(r *http.Request) (c credentials, err error) {
 	c.header = r.Header.Get("Authorization")
 	if strings.Count(c.header, " ") != 1 {
@@ -88,14 +88,15 @@ func credentialsOf(r *http.Request) (c credentials, err error) {
 			c.sid = cookie.Value
 		}
 	}
-	if c.sid == guestName || !isToken(c.sid) {
+	lost := !isToken(c.sid)
+	if lost || c.sid == guestName {
 		c.sid = ""
 	}
-	if len(c.header) > maxCredential || strings.ContainsFunc(c.header, func(c rune) bool { return c < ' ' || c > '~' }) {
+	switch {
+	case len(c.header) > maxCredential || strings.ContainsFunc(c.header, func(c rune) bool { return c < ' ' || c > '~' }):
 		return c, errRefused
-	}
-	if c.sid == "" && c.header != "" && !c.wellFormed() {
-		return c, errUnknown
+	case lost && c.header == "":
+		return c, errExpired
 	}
 	return c, nil
 }
@@ -110,8 +111,11 @@ func isToken(text string) bool {
 	return len(text) <= 256
 }
 
-// wellFormed says whether the Authorization header alone can be somebody's.
+// wellFormed says whether they can be somebody's. Others Central would refuse in any case.
 func (c credentials) wellFormed() bool {
+	if c.sid != "" {
+		return true
+	}
 	scheme, value, _ := strings.Cut(c.header, " ")
 	switch {
 	case strings.EqualFold(scheme, "bearer"):
@@ -145,10 +149,8 @@ func (a *Authenticator) digest(header, sid string) digest {
 	return sha256.Sum256(buffer)
 }
 
-// The refusals. That of credentials is the same for every reason, byte for byte.
+// The refusals. That of credentials is the App's own, byte for byte, whatever the reason.
 var (
-	// errUnknown is not given out: such credentials may be of another Authenticator.
-	errUnknown = fmt.Errorf("central: credentials that nobody has")
 	errRefused = &frappems.Error{Code: frappems.AuthenticationError, Message: "Invalid credentials", Messages: []frappems.Message{}}
 	errExpired = &frappems.Error{Code: frappems.PermissionError, Message: "You need to be signed in", SessionExpired: true}
 )
@@ -162,10 +164,7 @@ func (a *Authenticator) Authenticate(r *http.Request) (*frappems.User, error) {
 		return a.internal.authenticate(r)
 	}
 	c, err := credentialsOf(r)
-	if err == errUnknown || err == nil && c == (credentials{}) {
-		return nil, nil
-	}
-	if err != nil {
+	if err != nil || c == (credentials{}) {
 		return nil, err
 	}
 	key, now := a.digest(c.header, c.sid), a.config.Now()
@@ -175,6 +174,9 @@ func (a *Authenticator) Authenticate(r *http.Request) (*frappems.User, error) {
 			a.fly(key, c, generation)
 		}
 		return known.user, known.err
+	}
+	if !c.wellFormed() {
+		return nil, nil
 	}
 	select {
 	case done := <-a.fly(key, c, generation):
