@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/frappems/frappems"
@@ -170,6 +171,33 @@ func isFieldName(name string) bool {
 		}
 	}
 	return name != ""
+}
+
+// ConfigFromEnv reads a Config from environment variables, such as with os.Getenv: CENTRAL_SITE_URL; CENTRAL_SITE_TIMEOUT, in
+// seconds or with a unit (500ms); CENTRAL_SITE_NAME; CENTRAL_API_KEY and CENTRAL_API_SECRET; and for the tenant either
+// CENTRAL_TENANT_FIELD or CENTRAL_TENANT. The error names the variable, or what [Config.Validate] finds.
+func ConfigFromEnv(getenv func(string) string) (Config, error) {
+	c := Config{URL: getenv("CENTRAL_SITE_URL"), Site: getenv("CENTRAL_SITE_NAME"),
+		APIKey: getenv("CENTRAL_API_KEY"), APISecret: getenv("CENTRAL_API_SECRET")}
+	if text := getenv("CENTRAL_SITE_TIMEOUT"); text != "" {
+		if strings.Trim(text, "0123456789.") == "" {
+			text += "s"
+		}
+		var err error
+		if c.Timeout, err = time.ParseDuration(text); err != nil || c.Timeout <= 0 {
+			return c, errors.New("CENTRAL_SITE_TIMEOUT: want seconds, such as 5")
+		}
+	}
+	field, fixed := getenv("CENTRAL_TENANT_FIELD"), getenv("CENTRAL_TENANT")
+	switch {
+	case (field == "") == (fixed == ""):
+		return c, errors.New("want either CENTRAL_TENANT_FIELD, the field of User that holds the tenant, or CENTRAL_TENANT, the tenant of all users")
+	case field != "":
+		c.Tenant = TenantField(field)
+	default:
+		c.Tenant = FixedTenant(fixed)
+	}
+	return c, c.Validate()
 }
 
 // withDefaults fills in what is zero.

@@ -180,3 +180,40 @@ func TestTenantOfTheUser(t *testing.T) {
 		t.Errorf("got %d lists, want them to be of several users", got)
 	}
 }
+
+func TestConfigFromEnv(t *testing.T) {
+	base := map[string]string{"CENTRAL_SITE_URL": "https://erp.example.com", "CENTRAL_TENANT": acme}
+	for _, test := range []struct {
+		name string
+		env  map[string]string // changes
+		want string            // of the Config, or in the error
+	}{
+		{"least", nil, "https://erp.example.com 0s "},
+		{"seconds", map[string]string{"CENTRAL_SITE_TIMEOUT": "7"}, "https://erp.example.com 7s "},
+		{"with a unit", map[string]string{"CENTRAL_SITE_TIMEOUT": "250ms"}, "https://erp.example.com 250ms "},
+		{"parts of seconds", map[string]string{"CENTRAL_SITE_TIMEOUT": "0.5"}, "https://erp.example.com 500ms "},
+		{"key", map[string]string{"CENTRAL_API_KEY": "k", "CENTRAL_API_SECRET": "s"}, "https://erp.example.com 0s k"},
+		{"field", map[string]string{"CENTRAL_TENANT": "", "CENTRAL_TENANT_FIELD": "tenant_id"}, "https://erp.example.com 0s "},
+		{"no timeout", map[string]string{"CENTRAL_SITE_TIMEOUT": "soon"}, "CENTRAL_SITE_TIMEOUT"},
+		{"zero", map[string]string{"CENTRAL_SITE_TIMEOUT": "0"}, "CENTRAL_SITE_TIMEOUT"},
+		{"negative", map[string]string{"CENTRAL_SITE_TIMEOUT": "-1s"}, "CENTRAL_SITE_TIMEOUT"},
+		{"no URL", map[string]string{"CENTRAL_SITE_URL": ""}, "Config.URL"},
+		{"no tenant", map[string]string{"CENTRAL_TENANT": ""}, "CENTRAL_TENANT_FIELD"},
+		{"two tenants", map[string]string{"CENTRAL_TENANT_FIELD": "tenant_id"}, "CENTRAL_TENANT_FIELD"},
+		{"half a key", map[string]string{"CENTRAL_API_KEY": "k"}, "APISecret"},
+	} {
+		c, err := central.ConfigFromEnv(func(name string) string {
+			if value, ok := test.env[name]; ok {
+				return value
+			}
+			return base[name]
+		})
+		got := fmt.Sprint(c.URL, " ", c.Timeout, " ", c.APIKey)
+		if err != nil {
+			got = err.Error()
+		}
+		if strings.HasPrefix(test.want, "https") && got != test.want || !strings.Contains(got, test.want) {
+			t.Errorf("%s: got %s, want %s", test.name, got, test.want)
+		}
+	}
+}
