@@ -11,17 +11,18 @@ core=$(awk '$1 == "module" { print $2 }' go.mod)
 repo=$PWD
 tmp=$(mktemp -d)
 pid=
+central=
 database=
 cleanup() {
 	[ -z "$pid" ] || kill "$pid" 2>/dev/null || true
+	[ -z "$central" ] || kill "$central" 2>/dev/null || true
 	[ -z "$database" ] || { kill "$database" && wait "$database"; } 2>/dev/null || true
 	rm -rf "$tmp"
 }
 trap cleanup EXIT
 
 go -C internal/tools run ./proxy "$repo" "$tmp/proxy"
-go -C internal/tools build -o "$tmp/ask" ./ask
-go -C internal/tools build -o "$tmp/mariadb" ./mariadb
+go -C internal/tools build -o "$tmp/" ./ask ./central ./mariadb
 
 # Other people's modules may come from the download cache of this machine; ours only from the new proxy, so nothing is
 # fetched from a repository directly.
@@ -47,6 +48,7 @@ fence() {
 
 # start PROGRAM ARGUMENT... runs a server in the background and sets url when it listens.
 start() {
+	: >"$tmp/log" # of the one before
 	"$@" >"$tmp/log" 2>&1 &
 	pid=$!
 	url=
@@ -102,6 +104,11 @@ try() {
 
 step "README's service"
 try "$repo/README.md" "$core"
+
+# The Central Site of the services that want one.
+start "$tmp/central"
+central=$pid pid=
+export CENTRAL_SITE_URL=$url CENTRAL_SITE_TIMEOUT=5 CENTRAL_TENANT_FIELD=tenant_id
 
 for dir in adapters/*/; do
 	dir=${dir%/}
