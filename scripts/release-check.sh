@@ -108,13 +108,16 @@ try "$repo/README.md" "$core"
 # The Central Site of the services that want one.
 start "$tmp/central"
 central=$pid pid=
-export CENTRAL_SITE_URL=$url CENTRAL_SITE_TIMEOUT=5 CENTRAL_TENANT_FIELD=tenant_id
+site=$url
+export CENTRAL_SITE_URL=$site CENTRAL_SITE_TIMEOUT=5 CENTRAL_TENANT_FIELD=tenant_id
 
 for dir in adapters/*/; do
 	dir=${dir%/}
 	step "the service of $dir/README.md"
 	try "$repo/$dir/README.md" "$core" "$core/$dir"
 done
+
+unset CENTRAL_SITE_URL
 
 step "the command, installed"
 go install -trimpath "$core/cmd/frappems@$version"
@@ -130,4 +133,10 @@ fence "$repo/README.md" '{"doctype": "DocType"' >doctypes/note.json
 fence "$repo/README.md" '[{"user":' >users.json
 start "$tmp/bin/frappems" serve --doctypes doctypes --users users.json --addr 127.0.0.1:0
 ask '200 {"data":[{"title":"Milk"}]}' GET '/api/resource/note?fields=["title"]' "token ada:secret"
+stop
+
+step "the command, with a Central Site"
+start "$tmp/bin/frappems" serve --doctypes doctypes --store memory: --central "$site" --addr 127.0.0.1:0
+ask '"title":"Milk"' POST /api/resource/Note "token ada:secret" '{"title": "Milk"}'
+ask '401 ' GET /api/resource/Note "token ada:wrong"
 stop

@@ -1,5 +1,5 @@
-// Central is a Central Site with one user, ada@example.com of the tenant acme with the API key ada:secret, for scripts that try
-// a service which lets in the users of one. It prints its address, and ends with its parent's signal.
+// Central is a Central Site with one user, ada@example.com of the tenant acme with the API key ada:secret, for scripts that try a service
+// which lets in the users of one. It prints its address, and serves until it is ended.
 package main
 
 import (
