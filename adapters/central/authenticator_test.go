@@ -235,8 +235,8 @@ func TestSignIn(t *testing.T) {
 	}
 }
 
-// TestRefusalsAreTheSame: nothing in a 401 tells why, so that nobody learns which users and keys there are.
-func TestRefusalsAreTheSame(t *testing.T) {
+// TestSecurity18RefusalsAreTheSame: nothing in a 401 tells why, so that nobody learns which users and keys there are.
+func TestSecurity18RefusalsAreTheSame(t *testing.T) {
 	c := newCentral(t)
 	off := c.Bearer(clerk)
 	c.UpdateUser(clerk, func(u *frappemstest.CentralUser) { u.Disabled = true })
@@ -340,8 +340,8 @@ func TestChain(t *testing.T) {
 	}
 }
 
-// TestCookiesNeedTheSameOrigin: the pages of others cannot write with a session, nor with one beside a key.
-func TestCookiesNeedTheSameOrigin(t *testing.T) {
+// TestSecurity12CookiesNeedTheSameOrigin: the pages of others cannot write with a session, nor with one beside a key.
+func TestSecurity12CookiesNeedTheSameOrigin(t *testing.T) {
 	c := newCentral(t)
 	app := newApp(t, central.NewAuthenticator(config(c)))
 	session := c.Login(manager)

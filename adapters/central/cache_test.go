@@ -36,6 +36,8 @@ func TestCalls(t *testing.T) {
 		{"with a key, User Permissions", withKey, token("clerk:clerksecret"), 4},
 		{"wrong secret", withKey, token("manager:x"), 1},
 		{"malformed", withKey, token("manager"), 0},
+		{"one word", withKey, sign{"Authorization", "manager:managersecret"}, 0},
+		{"three words", withKey, token("manager: managersecret"), 0},
 		{"none", withKey, nil, 0},
 		{"sid of Guest", withKey, sid("Guest"), 0},
 	} {

@@ -197,6 +197,8 @@ func TestOddAnswers(t *testing.T) {
 			t.Errorf("%s: got %v", name, user)
 		}
 	}
+	want(t, central.NewAuthenticator(central.Config{URL: "http://central.test", Tenant: central.TenantField("tenant_id"), Transport: &small{}}),
+		token("Guest:s"), "", nil)
 	t.Run("may not read its own document", func(t *testing.T) {
 		site := &small{}
 		a := central.NewAuthenticator(central.Config{URL: "http://central.test", Tenant: central.TenantField("tenant_id"), Transport: site})

@@ -139,8 +139,8 @@ func (p *provider) withJWT(c *central.Config) {
 	c.JWT.KeysURL = p.server.URL
 }
 
-// TestJWT: what is signed by the issuer, for us, and not over, and nothing else.
-func TestJWT(t *testing.T) {
+// TestSecurity21JWT: what is signed by the issuer, for us, and not over, and nothing else.
+func TestSecurity21JWT(t *testing.T) {
 	c, clock := newCentral(t), newClock()
 	c.AddUser(frappemstest.CentralUser{Name: "off@example.com", Roles: []string{"Shop Clerk"}, Disabled: true, Fields: map[string]any{"tenant_id": acme}})
 	p := newProvider(t, clock)
@@ -233,6 +233,13 @@ func TestJWTEnds(t *testing.T) {
 	want(t, a, s, manager, nil)
 	clock.advance(2 * time.Second)
 	want(t, a, s, "", nil)
+
+	a = central.NewAuthenticator(config(c, p.withJWT, func(c *central.Config) { c.TTL, c.StaleFor = time.Hour, time.Hour }))
+	s = bearer(p.token(t, nil))
+	want(t, a, s, manager, nil)
+	p.down.Store(true)
+	clock.advance(10*time.Minute + time.Second)
+	want(t, a, s, "", frappems.UnavailableError)
 }
 
 // TestJWTKeys: keys change without a restart, one that was withdrawn does not count for long, and keys that cannot be had are a
