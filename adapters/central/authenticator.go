@@ -219,18 +219,18 @@ func (a *Authenticator) fly(key digest, c credentials, generation uint64) <-chan
 func (a *Authenticator) check(ctx context.Context, c credentials) (*entry, error) {
 	started := a.config.Now()
 	var claims *claims
-	name, err := "", error(nil)
+	name, bogus, err := "", false, error(nil)
 	if scheme, value, _ := strings.Cut(c.header, " "); a.tokens != nil && strings.EqualFold(scheme, "bearer") && isJWT(value) {
 		if claims, err = a.tokens.verify(ctx, value); err != nil {
 			return nil, err
 		}
-		if claims == nil { // a Bearer that is nobody's does not count beside a session
-			c.header = ""
-			if c.sid == "" {
-				return a.refused(started, "", nil), nil
-			}
-		} else {
+		switch {
+		case claims != nil:
 			name, c = claims.user, credentials{}
+		case c.sid == "":
+			return a.refused(started, "", nil), nil
+		default: // a Bearer that is nobody's does not count beside a session
+			c.header, bogus = "", true
 		}
 	}
 	if claims == nil {
@@ -238,14 +238,14 @@ func (a *Authenticator) check(ctx context.Context, c credentials) (*entry, error
 		if err != nil {
 			return nil, err
 		}
-		switch got.verdict() {
-		case accepted:
+		switch verdict := got.verdict(); {
+		case verdict == accepted:
 			if name, err = got.text(); err != nil {
 				return nil, err
 			}
-		case expired:
+		case verdict == expired && !bogus:
 			return a.refused(started, "", errExpired), nil
-		case unknown, forbidden:
+		case verdict != unclear:
 			return a.refused(started, "", nil), nil
 		default:
 			return nil, got.unexpected("asked who calls")

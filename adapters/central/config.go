@@ -43,7 +43,7 @@ type Config struct {
 	MaxUsers int
 	// Timeout bounds what a check may take. Defaults to five seconds.
 	Timeout time.Duration
-	// Transport sends the requests to Central. Nil: one of its own, with pooled connections.
+	// Transport sends the requests to Central, and those for the keys of JWT. Nil: one of its own, with pooled connections.
 	Transport http.RoundTripper
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
@@ -190,6 +190,8 @@ func ConfigFromEnv(getenv func(string) string) (Config, error) {
 	}
 	field, fixed := getenv("CENTRAL_TENANT_FIELD"), getenv("CENTRAL_TENANT")
 	switch {
+	case c.URL == "":
+		return c, errors.New("CENTRAL_SITE_URL is required: where the Central Site is, such as https://erp.example.com")
 	case (field == "") == (fixed == ""):
 		return c, errors.New("want either CENTRAL_TENANT_FIELD, the field of User that holds the tenant, or CENTRAL_TENANT, the tenant of all users")
 	case field != "":

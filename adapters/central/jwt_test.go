@@ -197,6 +197,7 @@ func TestSecurity21JWT(t *testing.T) {
 		{"e-mail verified in words", bearer(p.token(t, map[string]any{"email_verified": "true"})), byEmail, ""},
 		{"three parts of nothing", bearer(".."), nil, ""},
 		{"as a token", token(good), nil, ""},
+		{"bogus beside a session that is over", append(bearer(good+"A"), sid("deadbeef")...), nil, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			a := central.NewAuthenticator(config(c, p.withJWT, test.edit))
