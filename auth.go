@@ -63,7 +63,8 @@ func UserFrom(ctx context.Context) *User {
 // Rules for implementers:
 //   - A request without credentials of its kind is not its business: nil, nil. So is a key that it does not know; the
 //     next one of a [Chain] may. Credentials that nobody knows are refused by the App.
-//   - Credentials that are wrong, expired or of a disabled user are an AuthenticationError.
+//   - Credentials that are wrong, expired or of a disabled user are an AuthenticationError; a session that is over is a
+//     PermissionError with SessionExpired.
 //   - When it cannot find out (its server does not answer), it says so by an UnavailableError, and never guesses.
 //   - Identity comes from headers and cookies alone, never from the query or the body, which it does not read.
 //   - The user has a name and the roles that Frappe implies, and may be the same pointer each time.
@@ -109,8 +110,8 @@ func (a *App) authenticate(r *http.Request) (*User, error) {
 	case user.isGuest():
 		return a.guest, nil
 	}
-	// A browser adds cookies to requests of foreign pages too.
-	if r.Header.Get("Authorization") == "" && r.Header.Get("Cookie") != "" {
+	// A browser adds cookies to requests of foreign pages too. Beside an Authorization a sid may be what counts, as in Frappe.
+	if r.Header.Get("Cookie") != "" && (r.Header.Get("Authorization") == "" || sidOf(r) != "") {
 		if err := a.origins.Check(r); err != nil {
 			return a.guest, &Error{Code: PermissionError, Message: "Request of a foreign origin", Cause: err}
 		}
@@ -121,6 +122,14 @@ func (a *App) authenticate(r *http.Request) (*User, error) {
 		user = &copied
 	}
 	return user, nil
+}
+
+// sidOf is the session that a cookie names, "" for none and Guest's.
+func sidOf(r *http.Request) string {
+	if sid, err := r.Cookie("sid"); err == nil && sid.Value != guestName {
+		return sid.Value
+	}
+	return ""
 }
 
 // errBadCredentials is the same for every reason, and as in Frappe without a message to show.

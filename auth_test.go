@@ -1,6 +1,7 @@
 package frappems_test
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -210,9 +211,41 @@ func TestIdentityIsOfTheHeaderAlone(t *testing.T) {
 	}
 }
 
+func TestTrustedOriginsRefuses(t *testing.T) {
+	for _, origin := range []string{"", "*", "app.example", "https://app.example/", "https://app.example/path", "null"} {
+		_, err := frappems.New(frappems.Config{Store: frappems.NewMemoryStore(), TrustedOrigins: []string{"https://a.example", origin}})
+		if err == nil || !strings.Contains(err.Error(), "Config.TrustedOrigins") {
+			t.Errorf("%q: got %v, want an error that names the field", origin, err)
+		}
+	}
+}
+
+// TestExpiredSession: who comes with a session that is over is Guest where Guest may do something, and is told.
+func TestExpiredSession(t *testing.T) {
+	app, _ := testApp(t, func(c *frappems.Config) {
+		c.Auth = authFunc(func(*http.Request) (*frappems.User, error) {
+			return nil, &frappems.Error{Code: frappems.PermissionError, Message: "over", SessionExpired: true}
+		})
+	})
+	app.Public("/public", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "done") }))
+	app.Method("mine", frappems.AllowSignedIn(), frappems.JSON(func(context.Context, struct{}) (string, error) { return "done", nil }), frappems.Safe())
+	start(t, app)
+	const expired = `"session_expired":1`
+	for _, s := range []frappemstest.Scenario{
+		{Path: "/public", Status: 200, Want: []string{"done"}},
+		{Path: "/api/method/ping", Status: 200, Want: []string{expired, `"message":"pong"`}},
+		{Path: "/api/method/frappe.auth.get_logged_user", Status: 403, Want: []string{expired, "PermissionError"}},
+		{Path: "/api/method/mine", Status: 403, Want: []string{expired}, Not: []string{"done"}},
+		{Path: "/api/resource/Customer", Status: 403, Want: []string{expired}},
+	} {
+		s.Run(t, app)
+	}
+}
+
 func TestSecurity12CookiesNeedTheSameOrigin(t *testing.T) {
 	app, _ := testApp(t, func(c *frappems.Config) {
 		c.Auth = authFunc(func(*http.Request) (*frappems.User, error) { return &frappems.User{Name: "u", Tenant: "t"}, nil })
+		c.TrustedOrigins = []string{"https://app.example", "https://other.example:8443"}
 	})
 	app.Handle("/mine", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "done") }))
 	start(t, app)
@@ -230,7 +263,16 @@ func TestSecurity12CookiesNeedTheSameOrigin(t *testing.T) {
 		{Name: "own page", Body: "{}", Headers: cookie("Sec-Fetch-Site", "same-origin"), Status: 200},
 		{Name: "no browser", Body: "{}", Headers: cookie(), Status: 200},
 		{Name: "foreign page reads", Method: "GET", Headers: cookie("Sec-Fetch-Site", "cross-site"), Status: 200},
-		{Name: "foreign page with a key", Body: "{}", Headers: cookie("Sec-Fetch-Site", "cross-site", "Authorization", "token k:s"), Status: 200},
+		{Name: "foreign page with a key beside a session", Body: "{}", Headers: cookie("Sec-Fetch-Site", "cross-site", "Authorization", "token k:s"), Status: 403},
+		{Name: "foreign page with a key beside another cookie", Body: "{}", Headers: map[string]string{"Cookie": "lang=de; sid=Guest",
+			"Sec-Fetch-Site": "cross-site", "Authorization": "token k:s"}, Status: 200},
+		{Name: "foreign page with a key", Body: "{}", Headers: map[string]string{"Sec-Fetch-Site": "cross-site", "Authorization": "token k:s"}, Status: 200},
+		{Name: "foreign page with a session in a header", Body: "{}", Headers: map[string]string{"Sec-Fetch-Site": "cross-site", "X-Frappe-SID": "1"}, Status: 200},
+		{Name: "trusted page", Body: "{}", Headers: cookie("Sec-Fetch-Site", "cross-site", "Origin", "https://app.example"), Status: 200},
+		{Name: "trusted page with a port", Body: "{}", Headers: cookie("Origin", "https://other.example:8443"), Status: 200},
+		{Name: "trusted host, another scheme", Body: "{}", Headers: cookie("Origin", "http://app.example"), Status: 403},
+		{Name: "trusted host, another port", Body: "{}", Headers: cookie("Origin", "https://app.example:8443"), Status: 403},
+		{Name: "page of a host that ends like a trusted one", Body: "{}", Headers: cookie("Origin", "https://evil-app.example"), Status: 403},
 	} {
 		s.Path = "/mine"
 		if s.Status != 200 {

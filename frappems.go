@@ -47,6 +47,9 @@ type Config struct {
 
 	// Auth says who calls. Nil: nobody can sign in, every request is Guest's.
 	Auth Authenticator
+	// TrustedOrigins are those, such as https://app.example.com, whose pages may change something by requests that a cookie
+	// signs in. Nil: only pages of the service's own origin may.
+	TrustedOrigins []string
 	// Tenant is the only tenant of a single-tenant service; every user belongs to it, Guest too, and a user whom Auth
 	// gives another one is refused. Empty: the tenant is what Auth says, and Guest has none.
 	Tenant string
@@ -211,6 +214,11 @@ func New(config Config) (*App, error) {
 	}
 	if a.central, err = c.central(); err != nil {
 		return nil, err
+	}
+	for _, origin := range c.TrustedOrigins {
+		if err := a.origins.AddTrustedOrigin(origin); err != nil {
+			return nil, fmt.Errorf("frappems: Config.TrustedOrigins: %w", err)
+		}
 	}
 	a.writers, _ = c.Store.(store.ConcurrentWriters)
 	a.series = series.New(&series.Rows{Reader: c.Store, Counters: counterTable, Numbers: numberTable, Aside: a.aside, Log: c.Logger}, c.Now)

@@ -243,6 +243,12 @@ func (x *exchange) log() {
 	x.app.log.LogAttrs(x, level, "request", attrs...)
 }
 
+// expired says whether the user is Guest because a session is over. What Guest may do goes on then, but for the note of it.
+func (x *exchange) expired() bool {
+	e, ok := x.refused.(*Error)
+	return ok && e.SessionExpired
+}
+
 // report logs what went wrong, and in which request.
 func (x *exchange) report(level slog.Level, message string, args ...any) {
 	x.app.log.Log(x, level, message, append(args, "request_id", x.id, "method", x.request.Method, "route", x.route,
@@ -329,9 +335,7 @@ type envelope struct {
 // write sends an error.
 func (x *exchange) write(w http.ResponseWriter, e *Error) {
 	body := envelope{Type: e.Code}
-	sid, _ := x.request.Cookie("sid")
-	dead := sid != nil && sid.Value != "" && sid.Value != guestName && x.user.isGuest()
-	if e.SessionExpired || dead && e.Code == PermissionError {
+	if e.SessionExpired || e.Code == PermissionError && x.user.isGuest() && sidOf(x.request) != "" {
 		body.Expired = 1
 	}
 	status := e.Code.Status()

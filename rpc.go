@@ -140,7 +140,7 @@ func (a *App) callMethod(w http.ResponseWriter, r *http.Request, m *method) erro
 		w.Header().Set("Allow", strings.Join(append([]string{http.MethodOptions}, m.verbs...), ", "))
 		w.WriteHeader(http.StatusOK)
 		return nil
-	case x.refused != nil:
+	case x.refused != nil && !(x.expired() && m.policy(x.user)):
 		return x.refused
 	case !m.policy(x.user) && x.user.isGuest():
 		return Errorf(PermissionError, "You need to be signed in")
@@ -216,6 +216,9 @@ func (c *call) send(w http.ResponseWriter, key string, value any) error {
 		return l.send(c.ctx, w, key)
 	}
 	out := []byte{'{'}
+	if exchangeFrom(c.ctx).expired() {
+		out = append(out, `"session_expired":1,`...)
+	}
 	var err error
 	if value != nil {
 		if out, err = c.appendResult(append(out, jsonKey(key)...), value); err != nil {

@@ -38,7 +38,7 @@ func TestAuthenticator(t *testing.T, open func(t *testing.T) AuthenticatorCase) 
 		run  func(t *testing.T, c AuthenticatorCase)
 	}{
 		{"Valid", "good credentials name the user, with the roles that Frappe implies", testValid},
-		{"Invalid", "wrong credentials are an AuthenticationError or not its business, and never a user", testInvalid},
+		{"Invalid", "wrong credentials are an AuthenticationError, a session that is over or not its business, and never a user", testInvalid},
 		{"Anonymous", "a request without credentials is not its business", testAnonymous},
 		{"Parameters", "identity never comes from the query or the body", testParameters},
 		{"Malformed", "no header makes it panic or let somebody in", testMalformed},
@@ -88,8 +88,10 @@ func wantNobody(t *testing.T, c AuthenticatorCase, r *http.Request) error {
 	if user != nil {
 		t.Errorf("got user %q, want none; headers %v", user.Name, r.Header)
 	}
-	if err != nil && !errors.Is(err, frappems.AuthenticationError) {
-		t.Errorf("got error %v, want none or an AuthenticationError; headers %v", err, r.Header)
+	var e *frappems.Error
+	expired := errors.As(err, &e) && e.Code == frappems.PermissionError && e.SessionExpired
+	if err != nil && !errors.Is(err, frappems.AuthenticationError) && !expired {
+		t.Errorf("got error %v, want none, an AuthenticationError or a session that is over; headers %v", err, r.Header)
 	}
 	return err
 }

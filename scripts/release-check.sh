@@ -11,17 +11,18 @@ core=$(awk '$1 == "module" { print $2 }' go.mod)
 repo=$PWD
 tmp=$(mktemp -d)
 pid=
+central=
 database=
 cleanup() {
 	[ -z "$pid" ] || kill "$pid" 2>/dev/null || true
+	[ -z "$central" ] || kill "$central" 2>/dev/null || true
 	[ -z "$database" ] || { kill "$database" && wait "$database"; } 2>/dev/null || true
 	rm -rf "$tmp"
 }
 trap cleanup EXIT
 
 go -C internal/tools run ./proxy "$repo" "$tmp/proxy"
-go -C internal/tools build -o "$tmp/ask" ./ask
-go -C internal/tools build -o "$tmp/mariadb" ./mariadb
+go -C internal/tools build -o "$tmp/" ./ask ./central ./mariadb
 
 # Other people's modules may come from the download cache of this machine; ours only from the new proxy, so nothing is
 # fetched from a repository directly.
@@ -47,6 +48,7 @@ fence() {
 
 # start PROGRAM ARGUMENT... runs a server in the background and sets url when it listens.
 start() {
+	: >"$tmp/log" # of the one before
 	"$@" >"$tmp/log" 2>&1 &
 	pid=$!
 	url=
@@ -103,11 +105,19 @@ try() {
 step "README's service"
 try "$repo/README.md" "$core"
 
+# The Central Site of the services that want one.
+start "$tmp/central"
+central=$pid pid=
+site=$url
+export CENTRAL_SITE_URL=$site CENTRAL_SITE_TIMEOUT=5 CENTRAL_TENANT_FIELD=tenant_id
+
 for dir in adapters/*/; do
 	dir=${dir%/}
 	step "the service of $dir/README.md"
 	try "$repo/$dir/README.md" "$core" "$core/$dir"
 done
+
+unset CENTRAL_SITE_URL
 
 step "the command, installed"
 go install -trimpath "$core/cmd/frappems@$version"
@@ -123,4 +133,10 @@ fence "$repo/README.md" '{"doctype": "DocType"' >doctypes/note.json
 fence "$repo/README.md" '[{"user":' >users.json
 start "$tmp/bin/frappems" serve --doctypes doctypes --users users.json --addr 127.0.0.1:0
 ask '200 {"data":[{"title":"Milk"}]}' GET '/api/resource/note?fields=["title"]' "token ada:secret"
+stop
+
+step "the command, with a Central Site"
+start "$tmp/bin/frappems" serve --doctypes doctypes --store memory: --central "$site" --addr 127.0.0.1:0
+ask '"title":"Milk"' POST /api/resource/Note "token ada:secret" '{"title": "Milk"}'
+ask '401 ' GET /api/resource/Note "token ada:wrong"
 stop

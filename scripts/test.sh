@@ -5,6 +5,7 @@ need_go
 need_cc
 need_mariadb
 command -v git >/dev/null || install git
+command -v curl >/dev/null || install curl # for the recipes in READMEs
 scripts/lint.sh
 step "a release, as somebody outside gets it"
 scripts/release-check.sh

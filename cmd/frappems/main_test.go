@@ -74,6 +74,7 @@ func TestMistakes(t *testing.T) {
 		{served + " --log loud", 2, []string{"--log loud"}},
 		{"serve --doctypes good --users users.json --store memory: --addr " + taken.Addr().String(), 1, []string{"in use", "--addr"}},
 		{"serve --doctypes good --users users.json --store memory: --addr nowhere", 1, []string{"--addr", "nowhere"}},
+		{"serve --doctypes good --store memory: --central http://central.test", 2, []string{"--central", "CENTRAL_TENANT_FIELD"}},
 		{"migrate --doctypes good", 2, []string{"--store is required"}},
 		{"migrate --users x", 2, []string{"-users"}},
 		{"migrate --doctypes good --store memory: --adopt acme", 1, []string{"none to adopt"}},
@@ -132,11 +133,17 @@ type serving struct {
 // startServing runs "serve" with a free port until the test or stopServing ends it.
 func startServing(t *testing.T, args ...string) *serving {
 	t.Helper()
+	return startServingWith(t, noEnv, args...)
+}
+
+// startServingWith is startServing in an environment.
+func startServingWith(t *testing.T, getenv func(string) string, args ...string) *serving {
+	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	reader, writer := io.Pipe()
 	s := &serving{t: t, stop: stop, status: make(chan int, 1), stderr: &bytes.Buffer{}}
 	go func() {
-		s.status <- run(ctx, &env{writer, s.stderr, noEnv}, append([]string{"serve", "--addr", "127.0.0.1:0"}, args...))
+		s.status <- run(ctx, &env{writer, s.stderr, getenv}, append([]string{"serve", "--addr", "127.0.0.1:0"}, args...))
 		writer.Close()
 	}()
 	lines := bufio.NewScanner(reader)

@@ -23,8 +23,8 @@ const storeVariable = "DATABASE_URL"
 
 // options are the flags of serve and migrate.
 type options struct {
-	doctypes, users, store, addr, log, remoteLinks, adopt string
-	noMigrate, strictQuery, plan                          bool
+	doctypes, users, central, store, addr, log, remoteLinks, adopt string
+	noMigrate, strictQuery, plan                                   bool
 }
 
 // parse reads the flags of a command.
@@ -37,7 +37,8 @@ func parse(e *env, command string, args []string) (*options, error) {
 		storeVariable+", which others do not see in the list of processes (the example: sqlite:orders.db)")
 	set.StringVar(&o.log, "log", "info", "least `level` of the log: debug, info, warn or error")
 	if command == "serve" {
-		set.StringVar(&o.users, "users", "", "JSON `file` of users with their keys and roles; required with --doctypes")
+		set.StringVar(&o.users, "users", "", "JSON `file` of users with their keys and roles; required with --doctypes, unless there is a --central")
+		set.StringVar(&o.central, "central", "", "`URL` of the Frappe site whose users may call (default $CENTRAL_SITE_URL); see adapters/central for $CENTRAL_…")
 		set.StringVar(&o.addr, "addr", "127.0.0.1:8000", "`host:port` to listen on")
 		set.StringVar(&o.remoteLinks, "remote-links", "accept", "`what` to do with links to DocTypes that are not here: accept, refuse or check (at $CENTRAL_SITE_URL)")
 		set.BoolVar(&o.noMigrate, "no-migrate", false, "leave the tables as they are, and fail if they do not fit")
@@ -121,11 +122,7 @@ func serve(ctx context.Context, e *env, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	users, err := o.readUsers()
-	if err != nil {
-		return err
-	}
-	tokens, err := frappems.NewTokens(strings.NewReader(string(users)))
+	who, err := o.signIn(e)
 	if err != nil {
 		return err
 	}
@@ -144,15 +141,13 @@ func serve(ctx context.Context, e *env, args []string) (err error) {
 		return fmt.Errorf("%s is not set, and without it the passwords of documents could not be read after a restart: "+
 			"set it to 32 bytes in base64, as of: openssl rand -base64 32", keyVariable)
 	}
-	c.Auth = tokens
-	if !namesTenants(users) {
-		c.Tenant = "default"
-	}
+	c.Auth, c.Tenant = who.auth, who.tenant
 	app, err := frappems.New(c)
 	if err != nil {
 		return err
 	}
 	served := register(app, c.Types)
+	who.register(app)
 	if err := app.Start(ctx); err != nil {
 		return err
 	}
@@ -240,7 +235,7 @@ func greet(e *env, addr net.Addr, served []string, o *options) {
 	}
 	fmt.Fprintf(e.stdout, "DocTypes: %s\n", strings.Join(served, ", "))
 	credentials, doctype := "KEY:SECRET", served[0]
-	if o.isExample() && o.users == "" {
+	if o.isExample() && o.users == "" && o.central == "" {
 		credentials, doctype = exampleCredentials, exampleDocType
 	}
 	fmt.Fprintf(e.stdout, "try:\n  curl -H 'Authorization: token %s' '%s/api/resource/%s?limit=3'\n",
