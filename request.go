@@ -32,6 +32,7 @@ type exchange struct {
 	route   string // the pattern that matched
 	inside  bool   // counted as in flight
 	v2      bool   // asked for by API v2, which has an envelope of its own
+	doctype string // that it is about, where Config.Fallback made it of interest
 
 	user    *User
 	refused error // why user is Guest in spite of credentials
@@ -125,10 +126,14 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x.inside = true
-	ctx, cancel := context.WithTimeout(r.Context(), a.config.RequestTimeout)
+	r = r.WithContext(x)
+	if a.config.Fallback != nil && x.pass(r) {
+		return
+	}
+	a.stats.own.Add(1)
+	ctx, cancel := context.WithTimeout(x.Context, a.config.RequestTimeout)
 	defer cancel()
 	x.Context = ctx
-	r = r.WithContext(x)
 	if err := x.limit(r); err != nil {
 		x.fail(&x.answer, err)
 		return
