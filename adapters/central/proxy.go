@@ -219,7 +219,7 @@ type patientBody struct {
 func (b *patientBody) Read(data []byte) (int, error) {
 	b.conn.SetReadDeadline(time.Now().Add(b.idle))
 	n, err := b.ReadCloser.Read(data)
-	if err != nil {
+	if err == io.EOF {
 		b.conn.SetReadDeadline(time.Time{}) // the server goes on looking whether the client is still there
 	}
 	return n, err
