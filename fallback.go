@@ -30,13 +30,10 @@ func (a *App) Stats() Stats { return Stats{a.stats.own.Load(), a.stats.fallback.
 
 type counters struct{ own, fallback atomic.Int64 }
 
-// DocTypeFrom returns the DocType that a request is about, one of this service. It is empty where it is about none or about
-// several, where ctx is not a request's, and where there is no Config.Fallback.
-func DocTypeFrom(ctx context.Context) string {
-	if x := exchangeFrom(ctx); x != nil {
-		return x.doctype
-	}
-	return ""
+// Keeps says whether documents of a DocType are served by the service that ctx is a request to. Without a request they are not.
+func Keeps(ctx context.Context, doctype string) bool {
+	x := exchangeFrom(ctx)
+	return x != nil && x.app.keeps(doctype, "")
 }
 
 // servedBy is the header that says which side answered.
@@ -94,7 +91,7 @@ func (x *exchange) owns(r *http.Request) (bool, error) {
 func (x *exchange) ownsPlain(r *http.Request) (bool, error) {
 	escaped, parent := r.URL.EscapedPath(), r.URL.Query().Get("parent")
 	if rest, ok := cutResource(escaped); ok {
-		return x.keepsNamed(rest, parent), nil
+		return x.app.keepsNamed(rest, parent), nil
 	}
 	if rest, ok := strings.CutPrefix(escaped, apiV2); ok {
 		kind, rest, _ := strings.Cut(strings.TrimSuffix(rest, "/"), "/")
@@ -104,9 +101,9 @@ func (x *exchange) ownsPlain(r *http.Request) (bool, error) {
 			return x.ownsMethod(r, name)
 		case kind == "method":
 			name, _ := unescape(method)
-			return x.keepsNamed(first, "") || x.app.router.methods[x.app.registry.named(first)+"."+name] != nil, nil
+			return x.app.keepsNamed(first, "") || x.app.router.methods[x.app.registry.named(first)+"."+name] != nil, nil
 		case kind == "document" || kind == "doctype":
-			return x.keepsNamed(rest, parent), nil
+			return x.app.keepsNamed(rest, parent), nil
 		}
 		return false, nil
 	}
@@ -126,7 +123,6 @@ func (x *exchange) ownsPlain(r *http.Request) (bool, error) {
 		return true, nil
 	}
 	if res, _ := x.app.router.base(escaped); res != nil {
-		x.doctype = res.meta.Name
 		return true, nil
 	}
 	refusal := headerOnly{}
@@ -150,23 +146,18 @@ func isMultipart(r *http.Request) bool {
 }
 
 // keepsNamed is keeps for the DocType that an escaped path begins with.
-func (x *exchange) keepsNamed(rest, parent string) bool {
+func (a *App) keepsNamed(rest, parent string) bool {
 	segment, _, _ := strings.Cut(rest, "/")
-	return x.keeps(x.app.registry.named(segment), parent)
+	return a.keeps(a.registry.named(segment), parent)
 }
 
-// keeps says whether documents of a DocType are served here, and notes it. Rows of a table are where their parents are.
-func (x *exchange) keeps(doctype, parent string) bool {
-	a := x.app
+// keeps says whether documents of a DocType are served here. Rows of a table are where their parents are.
+func (a *App) keeps(doctype, parent string) bool {
 	m := a.registry.byName[doctype]
-	kept := a.router.resources[m] != nil
 	if m != nil && bool(m.IsTable) {
-		kept = a.router.resources[a.registry.lookup(parent)] != nil || parent == "" && len(a.parentsOf(m)) > 0
+		return a.router.resources[a.registry.lookup(parent)] != nil || parent == "" && len(a.parentsOf(m)) > 0
 	}
-	if kept {
-		x.doctype = doctype
-	}
-	return kept
+	return a.router.resources[m] != nil
 }
 
 // describing are methods that tell of a DocType, not of its documents: the site that keeps the DocTypes answers them for all.
@@ -188,17 +179,12 @@ func (x *exchange) ownsMethod(r *http.Request, name string) (bool, error) {
 		return false, err
 	}
 	var here, there string
-	several := false
 	for _, n := range namedIn(args) {
-		if x.keeps(n[0], n[1]) {
-			several = several || here != "" && here != n[0]
+		if x.app.keeps(n[0], n[1]) {
 			here = n[0]
 		} else {
 			there = n[0]
 		}
-	}
-	if several {
-		x.doctype = ""
 	}
 	switch {
 	case here == "" || slices.Contains(describing, name):

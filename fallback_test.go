@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -279,27 +280,21 @@ func TestFallbackOfShutdown(t *testing.T) {
 	<-done
 }
 
-// TestDocTypeFrom wants handlers to know what a request is about.
-func TestDocTypeFrom(t *testing.T) {
-	var got string
+// TestKeeps wants a fallback to know which DocTypes are not its own.
+func TestKeeps(t *testing.T) {
+	var got []bool
 	app := newFallbackApp(t, func(c *frappems.Config) {
-		c.Auth = authFunc(func(r *http.Request) (*frappems.User, error) {
-			got = "doctype " + frappems.DocTypeFrom(r.Context())
-			return nil, nil
+		c.Fallback = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			for _, doctype := range []string{"Sales Order", "Order Item", "Invoice", "Customer", ""} {
+				got = append(got, frappems.Keeps(r.Context(), doctype))
+			}
 		})
 	})
-	for target, want := range map[string]string{
-		"/api/resource/sales-order/x": "Sales Order", "/orders/x": "Sales Order", "/api/v2/document/Parcel": "Parcel", "/late/1": "",
-		"/api/method/frappe.client.get?doctype=Parcel":                                                    "Parcel",
-		"/api/method/bulk_update?docs=[{%22doctype%22:%22Parcel%22},{%22doctype%22:%22Parcel%22}]":        "Parcel",
-		"/api/method/bulk_update?docs=[{%22doctype%22:%22Parcel%22},{%22doctype%22:%22Sales%20Order%22}]": "",
-	} {
-		app.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", target, nil))
-		if want = "doctype " + want; got != want {
-			t.Errorf("%s: got %q, want %q", target, got, want)
-		}
+	app.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/app", nil))
+	if want := []bool{true, true, false, false, false}; !slices.Equal(got, want) {
+		t.Errorf("got %t, want %t", got, want)
 	}
-	if got := frappems.DocTypeFrom(context.Background()); got != "" {
-		t.Errorf("got %q outside a request", got)
+	if frappems.Keeps(context.Background(), "Sales Order") {
+		t.Error("got a DocType that is kept outside of a request")
 	}
 }

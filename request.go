@@ -32,7 +32,6 @@ type exchange struct {
 	route   string // the pattern that matched
 	inside  bool   // counted as in flight
 	v2      bool   // asked for by API v2, which has an envelope of its own
-	doctype string // that it is about, where Config.Fallback made it of interest
 
 	user    *User
 	refused error // why user is Guest in spite of credentials

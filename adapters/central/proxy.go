@@ -38,7 +38,7 @@ type ProxyConfig struct {
 	TrustForwarded bool
 	// Transport sends the requests. Nil: one of its own, which waits for connections for five seconds.
 	Transport http.RoundTripper
-	// Shadow is how reads are compared (see [Proxy.Shadow]).
+	// Shadow is how reads are compared before a DocType moves. Zero: not at all.
 	Shadow ShadowConfig
 	// Logger gets what went wrong. Nil: slog.Default().
 	Logger *slog.Logger
@@ -53,8 +53,8 @@ type Proxy struct {
 	config  ProxyConfig
 	target  *url.URL
 	reverse httputil.ReverseProxy
-	via     string // how it calls itself in the header Via
-	shadow  shadow
+	via     string  // how it calls itself in the header Via
+	shadow  *shadow // nil: nothing is compared
 	counts  struct{ passed, failed, loops atomic.Int64 }
 }
 
@@ -66,7 +66,7 @@ type ProxyStats struct {
 	Failed int64 `json:"failed"`
 	// Loops are requests that Central itself had sent here. They were refused.
 	Loops int64 `json:"loops"`
-	// Shadow counts comparisons (see [Proxy.Shadow]).
+	// Shadow counts comparisons (see [ShadowConfig]).
 	Shadow ShadowStats `json:"shadow"`
 }
 
@@ -98,7 +98,10 @@ func newProxy(c ProxyConfig) (*Proxy, error) {
 		c.Transport = newProxyTransport(c.Timeout)
 	}
 	sum := sha256.Sum256([]byte(c.URL + "\x00" + c.Site))
-	p := &Proxy{config: c, target: target, via: "frappems-" + hex.EncodeToString(sum[:8]), shadow: newShadow(c.Shadow)}
+	p := &Proxy{config: c, target: target, via: "frappems-" + hex.EncodeToString(sum[:8])}
+	if p.shadow, err = newShadow(c.Shadow, c.Logger); err != nil {
+		return nil, err
+	}
 	p.reverse = httputil.ReverseProxy{
 		Rewrite:        p.rewrite,
 		ModifyResponse: p.mark,
@@ -145,13 +148,22 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	clear(w.Header())
 	conn := http.NewResponseController(w)
 	conn.SetWriteDeadline(time.Time{}) // where it is not supported there is none
+	compared := p.shadow.read(r)
 	passed := r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id))
 	if r.Body != nil && r.Body != http.NoBody {
-		passed.Body = &patientBody{ReadCloser: r.Body, conn: conn, idle: p.config.IdleTimeout}
+		passed.Body = &patientBody{ReadCloser: newUploadBody(r), conn: conn, idle: p.config.IdleTimeout}
 	} else {
 		conn.SetReadDeadline(time.Time{})
 	}
-	p.reverse.ServeHTTP(&patientWriter{ResponseWriter: w, conn: conn, idle: p.config.IdleTimeout}, passed)
+	answer := &patientWriter{ResponseWriter: w, conn: conn, idle: p.config.IdleTimeout}
+	if compared != nil {
+		compared.request.Header.Set("X-Request-Id", id)
+		answer.copied = &compared.central
+	}
+	p.reverse.ServeHTTP(answer, passed)
+	if compared != nil {
+		p.shadow.compare(compared)
+	}
 }
 
 type requestIDKey struct{}
@@ -195,6 +207,10 @@ func (p *Proxy) mark(response *http.Response) error {
 
 // fail answers where Central did not.
 func (p *Proxy) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if e := (*frappems.Error)(nil); errors.As(err, &e) { // what was sent on is not for Central
+		p.answer(w, r, e)
+		return
+	}
 	if r.Context().Err() == nil {
 		p.counts.failed.Add(1)
 	}
@@ -228,12 +244,24 @@ func (b *patientBody) Read(data []byte) (int, error) {
 // patientWriter is an answer that may take as long as something of it is taken.
 type patientWriter struct {
 	http.ResponseWriter
-	conn *http.ResponseController
-	idle time.Duration
+	conn   *http.ResponseController
+	idle   time.Duration
+	copied *captured // nil: nobody wants a copy
+}
+
+// WriteHeader writes.
+func (w *patientWriter) WriteHeader(status int) {
+	if w.copied != nil && status >= 200 {
+		w.copied.WriteHeader(status)
+	}
+	w.ResponseWriter.WriteHeader(status)
 }
 
 // Write writes.
 func (w *patientWriter) Write(data []byte) (int, error) {
+	if w.copied != nil {
+		w.copied.Write(data)
+	}
 	w.conn.SetWriteDeadline(time.Now().Add(w.idle))
 	return w.ResponseWriter.Write(data)
 }

@@ -16,9 +16,9 @@ import (
 	"github.com/frappems/frappems/frappemstest"
 )
 
-// uploadBody is a multipart body whose file comes out of one buffer, piece by piece. Before each piece it waits until Central has
+// bigUpload is a multipart body whose file comes out of one buffer, piece by piece. Before each piece it waits until Central has
 // all of the body that is further back than window: who would keep the body could not go on.
-type uploadBody struct {
+type bigUpload struct {
 	size, sent int64
 	head, tail *strings.Reader
 	arrived    chan int64 // how much Central has, each time something comes
@@ -26,7 +26,7 @@ type uploadBody struct {
 	window     int64
 }
 
-func (b *uploadBody) Read(p []byte) (int, error) {
+func (b *bigUpload) Read(p []byte) (int, error) {
 	for b.sent-b.have > b.window {
 		b.have = <-b.arrived
 	}
@@ -73,7 +73,7 @@ func TestProxyOfUploads(t *testing.T) {
 	s := newService(t, c, nil).start(t)
 	const head = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"big.bin\"\r\n\r\n"
 	const tail = "\r\n--x\r\nContent-Disposition: form-data; name=\"is_private\"\r\n\r\n1\r\n--x--\r\n"
-	body := &uploadBody{size: size, head: strings.NewReader(head), tail: strings.NewReader(tail), arrived: arrived, window: window}
+	body := &bigUpload{size: size, head: strings.NewReader(head), tail: strings.NewReader(tail), arrived: arrived, window: window}
 	request, err := http.NewRequestWithContext(t.Context(), "POST", s.url+"/api/method/upload_file", body)
 	if err != nil {
 		t.Fatal(err)
@@ -246,4 +246,63 @@ func TestProxyGivesUpOnClients(t *testing.T) {
 		t.Error("got no error at Central, want a body that breaks off")
 	}
 	io.Copy(io.Discard, conn) // there may be an answer, and the connection ends
+}
+
+// TestProxyOfAttachments wants files to be attached to documents of Central alone, whatever form an upload has.
+func TestProxyOfAttachments(t *testing.T) {
+	c := frappemstest.NewCentral(t)
+	c.Handle("POST /api/method/upload_file", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := r.ParseMultipartForm(1 << 20); err != nil {
+			http.Error(w, err.Error(), 400)
+			return
+		}
+		fmt.Fprintf(w, "attached to %q", r.FormValue("doctype"))
+	}))
+	s := newService(t, c, nil).start(t)
+	const file = "--b.(x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\nContent-Type: text/plain\r\n\r\nabc\r\n"
+	large := strings.Replace(file, "abc", strings.Repeat("x", 100<<10)+"\r\n--b.(", 1)
+	part := func(value string, headers ...string) string {
+		return "--b.(x\r\n" + strings.Join(append(headers, "Content-Disposition: form-data; name=\"doctype\"\r\n"), "") + "\r\n" + value + "\r\n"
+	}
+	for _, test := range []struct {
+		name, body, want string
+	}{
+		{"nothing", file, `attached to ""`},
+		{"a document of Central", file + part("Customer"), `attached to "Customer"`},
+		{"a document here", file + part("Sales Order"), "upload the file without doctype"},
+		{"before the file", part("Sales Order") + file, "upload the file without doctype"},
+		{"behind a large file", large + part("Sales Order"), "upload the file without doctype"},
+		{"with a header", file + part("Sales Order", "Content-Type: text/plain; charset=utf-8\r\n"), "upload the file without doctype"},
+		{"in other letters", file + strings.Replace(part("Sales Order"), "Content-Disposition", "content-disposition", 1), "upload the file without doctype"},
+		{"a file that speaks of it", strings.Replace(file, "abc", strings.ReplaceAll(part("Sales Order")+"--b.(x", "b.(x", "c"), 1), `attached to ""`},
+	} {
+		for _, size := range []int{1, 7, 64 << 10} {
+			t.Run(fmt.Sprint(test.name, " by ", size), func(t *testing.T) {
+				body := strings.NewReader(test.body + "--b.(x--\r\n")
+				request, err := http.NewRequestWithContext(t.Context(), "POST", s.url+"/api/method/upload_file", io.MultiReader(&inPieces{body, size}))
+				if err != nil {
+					t.Fatal(err)
+				}
+				request.ContentLength = body.Size()
+				request.Header.Set("Content-Type", `multipart/form-data; boundary="b.(x"`)
+				response, got := do(t, request)
+				if ok := response.StatusCode == 200; !strings.Contains(got, test.want) || ok != strings.HasPrefix(test.want, "attached") {
+					t.Errorf("got %d %s, want %s", response.StatusCode, got, test.want)
+				}
+			})
+		}
+	}
+	if got := s.proxy.Stats().Failed; got != 0 {
+		t.Errorf("got %d failures, want none: Central was never to blame", got)
+	}
+}
+
+// inPieces reads at most size bytes at once.
+type inPieces struct {
+	io.Reader
+	size int
+}
+
+func (p *inPieces) Read(data []byte) (int, error) {
+	return p.Reader.Read(data[:min(len(data), p.size)])
 }
