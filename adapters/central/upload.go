@@ -1,6 +1,7 @@
 package central
 
 import (
+	"bytes"
 	"html"
 	"io"
 	"mime"
@@ -14,10 +15,11 @@ import (
 // that is not there but in this service: at Central the file would be attached to nothing, or to what the document was before.
 type uploadBody struct {
 	io.ReadCloser
-	r      *http.Request
-	about  *regexp.Regexp
-	window []byte // the end of what was read before, and what has just been read
-	err    error
+	r        *http.Request
+	boundary []byte
+	about    *regexp.Regexp
+	window   []byte // the end of what was read before, and what has just been read
+	err      error
 }
 
 // maxPart is how long the part of an upload that names a DocType can be, with its boundaries.
@@ -29,14 +31,15 @@ func newUploadBody(r *http.Request) io.ReadCloser {
 	if err != nil || kind != "multipart/form-data" || params["boundary"] == "" {
 		return r.Body
 	}
-	boundary := regexp.QuoteMeta("--" + params["boundary"])
+	line := "--" + params["boundary"]
+	boundary := regexp.QuoteMeta(line)
 	const fields = `(?:[^\r\n]+\r\n)*`
 	about, err := regexp.Compile(boundary + `\r\n` + fields + `(?i:content-disposition: *form-data; *name="?doctype"?)\r\n` + fields +
 		`\r\n([^\r\n]{1,140})\r\n` + boundary)
 	if err != nil {
 		return r.Body
 	}
-	return &uploadBody{ReadCloser: r.Body, r: r, about: about}
+	return &uploadBody{ReadCloser: r.Body, r: r, boundary: []byte(line), about: about}
 }
 
 // Read reads. What names a document of the service is never handed on.
@@ -46,7 +49,11 @@ func (b *uploadBody) Read(p []byte) (int, error) {
 	}
 	n, err := b.ReadCloser.Read(p)
 	b.window = append(b.window, p[:n]...)
-	for _, found := range b.about.FindAllSubmatch(b.window, -1) {
+	var all [][][]byte
+	if bytes.Contains(b.window, b.boundary) {
+		all = b.about.FindAllSubmatch(b.window, -1)
+	}
+	for _, found := range all {
 		if doctype := string(found[1]); frappems.Keeps(b.r.Context(), doctype) {
 			b.err = frappems.Invalid("Documents of <strong>%s</strong> are not kept at the Central Site, which keeps the files: "+
 				"upload the file without doctype and docname, and set the field of the document to its file_url", html.EscapeString(doctype))
