@@ -127,7 +127,14 @@ func (x *exchange) ownsPlain(r *http.Request) (bool, error) {
 	}
 	refusal := headerOnly{}
 	found.ServeHTTP(refusal, r)
-	return refusal.Header().Get("Allow") != "", nil // a route of ours, by another method
+	if refusal.Header().Get("Allow") != "" { // a route of ours, by another method
+		return true, nil
+	}
+	isPage := !strings.HasPrefix(escaped, "/api/") && !strings.HasPrefix(escaped, "/app") // such as /printview
+	if doctype := r.URL.Query().Get("doctype"); isPage && x.app.keeps(doctype, "") {
+		return false, x.refuse(doctype, "page "+quoteShort(escaped))
+	}
+	return false, nil
 }
 
 // command is the method that a request to / names by cmd.
@@ -193,10 +200,14 @@ func (x *exchange) ownsMethod(r *http.Request, name string) (bool, error) {
 		return false, Errorf(ValidationError, "Documents of %s are kept by the service %s, those of %s are not: send a call for each",
 			bold(here), escapeHTML(x.app.config.Name), bold(there))
 	case m == nil:
-		return false, Errorf(ValidationError, "Documents of %s are kept by the service %s, which has no method %s",
-			bold(here), escapeHTML(x.app.config.Name), quoteShort(name))
+		return false, x.refuse(here, "method "+quoteShort(name))
 	}
 	return true, nil
+}
+
+// refuse is the error of what the service does not have for its documents.
+func (x *exchange) refuse(doctype, what string) error {
+	return Errorf(ValidationError, "Documents of %s are kept by the service %s, which has no %s", bold(doctype), escapeHTML(x.app.config.Name), what)
 }
 
 // peek reads the arguments of a call, whose body can be read again after it.
@@ -241,7 +252,7 @@ func namedIn(args map[string]json.RawMessage) (names [][2]string) {
 	if add(args, "doctype", "dt"); names != nil {
 		return names
 	}
-	for _, key := range []string{"doc", "docs", "document", "doclist"} {
+	for _, key := range []string{"doc", "docs", "document", "doclist", "data"} {
 		c := call{args: args}
 		docs, err := c.list(key)
 		if err != nil {
@@ -257,6 +268,9 @@ func namedIn(args map[string]json.RawMessage) (names [][2]string) {
 				add(doc, "doctype", "dt")
 			}
 		}
+	}
+	if args["name"] != nil && names == nil {
+		add(args, "doc") // its DocType alone
 	}
 	for _, key := range slices.Sorted(maps.Keys(args)) {
 		if names == nil && strings.Contains(key, "doctype") {
