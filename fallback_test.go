@@ -1,12 +1,14 @@
 package frappems_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -15,7 +17,7 @@ import (
 )
 
 // newFallbackApp makes a service of Order, whose fallback says what it was sent.
-func newFallbackApp(t *testing.T, change func(c *frappems.Config)) *frappems.App {
+func newFallbackApp(t testing.TB, change func(c *frappems.Config)) *frappems.App {
 	t.Helper()
 	all := []frappems.DocPerm{{Role: "All", Read: true, Write: true, Create: true, Delete: true}}
 	types := []*frappems.DocType{
@@ -301,5 +303,41 @@ func TestKeeps(t *testing.T) {
 	}
 	if frappems.Keeps(context.Background(), "Sales Order") {
 		t.Error("got a DocType that is kept outside of a request")
+	}
+}
+
+// FuzzFallback wants every request to be answered by one side, and what is passed on to be what came.
+func FuzzFallback(f *testing.F) {
+	f.Add("POST", "/api/method/frappe.client.insert_many", "application/json", `{"docs": [{"doctype": "Sales Order"}, {"doctype": "Customer"}]}`)
+	f.Add("POST", "/?cmd=frappe.client.get", "application/x-www-form-urlencoded", "doctype=Customer&name=%zz")
+	f.Add("GET", "/api/v2/method/Sales%20Order/x/../y", "", "")
+	f.Add("PUT", "/api/%2e%2e/api/resource//", "multipart/form-data; boundary=x", "--x--")
+	app := newFallbackApp(f, nil)
+	f.Fuzz(func(t *testing.T, method, target, kind, body string) {
+		u, err := url.ParseRequestURI(target)
+		if err != nil || !strings.HasPrefix(u.Path, "/") || u.Host != "" {
+			t.Skip()
+		}
+		r := httptest.NewRequest("POST", "/", strings.NewReader(body))
+		r.Method, r.URL, r.RequestURI = method, u, target
+		r.Header.Set("Content-Type", kind)
+		w := httptest.NewRecorder()
+		app.ServeHTTP(w, r)
+		if text := w.Body.String(); w.Code >= 500 {
+			t.Errorf("got %d %s", w.Code, text)
+		} else if rest, passed := strings.CutPrefix(text, "fallback "); passed && rest != fmt.Sprintf("%s %s %s <nil>", method, u.RequestURI(), body) {
+			t.Errorf("got %q passed on", rest)
+		}
+	})
+}
+
+// TestFallbackIsLogged wants a line that says that the request was passed on.
+func TestFallbackIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	app := newFallbackApp(t, func(c *frappems.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	log.Reset()
+	app.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/private/files/secret.pdf", nil))
+	if got := log.String(); !strings.Contains(got, "method=GET route=fallback status=200") || strings.Contains(got, "secret") {
+		t.Errorf("got %s, want the route fallback, and no path", got)
 	}
 }

@@ -36,6 +36,9 @@ type ProxyConfig struct {
 	// TrustForwarded passes on the X-Forwarded-For, -Host and -Proto of clients, for a service that is reached through a proxy of
 	// one's own only. False: they are replaced, since a client could write anything.
 	TrustForwarded bool
+	// SessionEnded is told the sid of a session of which Central says that it is over, such as after a logout that the Proxy passed
+	// on. An Authenticator that remembers it, forgets it by that. It may be called concurrently. Nil: nobody is told.
+	SessionEnded func(sid string)
 	// Transport sends the requests. Nil: one of its own, which waits for connections for five seconds.
 	Transport http.RoundTripper
 	// Shadow is how reads are compared before a DocType moves. Zero: not at all.
@@ -201,6 +204,14 @@ func (p *Proxy) mark(response *http.Response) error {
 	response.Header.Set("X-Served-By", "central")
 	if id, _ := response.Request.Context().Value(requestIDKey{}).(string); id != "" && response.Header.Get("X-Request-Id") == "" {
 		response.Header.Set("X-Request-Id", id)
+	}
+	sid, err := response.Request.Cookie("sid")
+	if err == nil && sid.Value != "" && p.config.SessionEnded != nil {
+		for _, cookie := range response.Cookies() {
+			if cookie.Name == "sid" && cookie.Value == "Guest" { // else Central says the session again
+				p.config.SessionEnded(sid.Value)
+			}
+		}
 	}
 	return nil
 }

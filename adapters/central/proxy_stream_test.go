@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"testing"
@@ -305,4 +306,17 @@ type inPieces struct {
 
 func (p *inPieces) Read(data []byte) (int, error) {
 	return p.Reader.Read(data[:min(len(data), p.size)])
+}
+
+// FuzzUploadBody wants a body to be handed on as it is, or to break off.
+func FuzzUploadBody(f *testing.F) {
+	f.Add("--x\r\nContent-Disposition: form-data; name=\"doctype\"\r\n\r\nCustomer\r\n--x--\r\n", 3)
+	f.Add(strings.Repeat("--x\r\n", 600)+"\r\n--x--", 1)
+	f.Fuzz(func(t *testing.T, body string, size int) {
+		r := httptest.NewRequest("POST", "/", &inPieces{strings.NewReader(body), 1 + max(size, 0)%5000})
+		r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+		if got, err := io.ReadAll(newUploadBody(r)); err != nil || string(got) != body {
+			t.Errorf("got %q and %v, want %q", got, err, body) // outside a request of a service no DocType is kept
+		}
+	})
 }

@@ -5,7 +5,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -184,7 +186,15 @@ func TestProxyHeaders(t *testing.T) {
 
 // TestProxyOfOneSignIn signs in at Central through the service, and works on both sides with the cookie that came.
 func TestProxyOfOneSignIn(t *testing.T) {
-	s := newService(t, frappemstest.NewCentral(t), nil).start(t)
+	var mu sync.Mutex
+	var ended []string
+	s := newService(t, frappemstest.NewCentral(t), func(_ *frappems.Config, p *ProxyConfig) {
+		p.SessionEnded = func(sid string) {
+			mu.Lock()
+			defer mu.Unlock()
+			ended = append(ended, "sid="+sid)
+		}
+	}).start(t)
 	response, body := s.ask(t, "POST", "/api/method/login", "usr=manager%40example.com&pwd="+frappemstest.CentralPassword,
 		"Content-Type", "application/x-www-form-urlencoded")
 	if response.StatusCode != 200 || !strings.Contains(body, "Logged In") {
@@ -224,11 +234,22 @@ func TestProxyOfOneSignIn(t *testing.T) {
 			t.Errorf("with the CSRF token %q: got %d %s, want %d", token, response.StatusCode, body, want)
 		}
 	}
+	mu.Lock()
+	goOn := len(ended) == 0
+	mu.Unlock()
+	if !goOn {
+		t.Errorf("got %q as ended, which go on", ended)
+	}
 	if response, _ := s.ask(t, "POST", "/api/method/logout", "", "Cookie", sid, "X-Frappe-CSRF-Token", "c0ffee"); response.StatusCode != 200 {
 		t.Errorf("logout: got %d", response.StatusCode)
 	}
 	if response, _ := s.ask(t, "GET", "/api/method/frappe.auth.get_logged_user", "", "Cookie", sid); response.StatusCode != 403 {
 		t.Errorf("after the logout: got %d, want 403", response.StatusCode)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if want := []string{sid, sid}; !slices.Equal(ended, want) { // by the logout, and by the request with what is over
+		t.Errorf("got %q as ended, want %q", ended, want)
 	}
 }
 

@@ -316,7 +316,7 @@ func differ(path string, a, b any, found map[string]bool) {
 		if !ok {
 			break
 		}
-		if !slices.EqualFunc(a, other, func(x, y any) bool { return name(x) == name(y) }) {
+		if !slices.EqualFunc(a, other, func(x, y any) bool { return rowName(x) == rowName(y) }) {
 			found[strings.TrimPrefix(path+".(rows)", ".")] = true
 			return
 		}
@@ -338,8 +338,8 @@ func differ(path string, a, b any, found map[string]bool) {
 	}
 }
 
-// name is that of a row of a list, if it has one.
-func name(row any) any {
+// rowName is that of a row of a list, if it has one.
+func rowName(row any) any {
 	if object, ok := row.(map[string]any); ok {
 		if name, ok := object["name"].(string); ok {
 			return name

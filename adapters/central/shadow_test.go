@@ -94,7 +94,7 @@ func TestShadow(t *testing.T) {
 			}
 			continue
 		}
-		waitFor(t, done, test.target)
+		awaitComparison(t, done, test.target)
 		after := s.proxy.Stats().Shadow
 		if slices.Equal(test.want, []string{"failed"}) {
 			if after.Failed != before.Failed+1 {
@@ -125,8 +125,8 @@ func TestShadow(t *testing.T) {
 	}
 }
 
-// waitFor waits for a comparison, which may not come.
-func waitFor(t *testing.T, done chan struct{}, what string) {
+// awaitComparison waits for a comparison, which may not come.
+func awaitComparison(t *testing.T, done chan struct{}, what string) {
 	t.Helper()
 	select {
 	case <-done:
@@ -165,7 +165,7 @@ func TestShadowHarmsNothing(t *testing.T) {
 			if response, body := s.ask(t, "GET", "/api/resource/Customer", "", "Authorization", "token manager:managersecret"); body != `{"data": []}` {
 				t.Errorf("got %d %s, want Central's answer", response.StatusCode, body)
 			}
-			waitFor(t, done, test.name)
+			awaitComparison(t, done, test.name)
 			if got := s.proxy.Stats().Shadow; !test.want(got) {
 				t.Errorf("got %+v", got)
 			}
@@ -185,8 +185,8 @@ func TestShadowHarmsNothing(t *testing.T) {
 			t.Errorf("got %+v, want three that were not compared", got)
 		}
 		close(release)
-		waitFor(t, done, "the first")
-		waitFor(t, done, "the second")
+		awaitComparison(t, done, "the first")
+		awaitComparison(t, done, "the second")
 		if got := s.proxy.Stats().Shadow; got.Compared != 2 || got.Differing != 0 {
 			t.Errorf("got %+v, want two compared", got)
 		}
