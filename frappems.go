@@ -69,6 +69,11 @@ type Config struct {
 	SanitizeHTML func(string) string
 	// StrictQuery refuses query parameters that nobody knows. False: ignored, as Frappe does.
 	StrictQuery bool
+	// Fallback answers requests that are not this service's: for paths, methods and DocTypes that it does not have. It gets them as they
+	// came, whoever sent them, without limits of size and time; what was given to Use does not see them. Calls that name documents
+	// of both sides, or a method about this service's documents that it does not have, are refused. Nil: such requests are answered
+	// with errors.
+	Fallback http.Handler
 	// TimeZone is that of dates and times in documents. Nil: UTC.
 	TimeZone *time.Location
 	// Now is the clock. Nil: time.Now.
@@ -166,6 +171,7 @@ type App struct {
 	lifecycle lifecycle
 	central   *Central
 	remote    remoteLinks
+	stats     counters
 
 	mu       sync.RWMutex // guards what follows
 	phase    phase

@@ -179,6 +179,9 @@ func (b *queryBuilder) resolveFilter(f filters.Filter) (*ref, error) {
 	}
 	switch m {
 	case nil:
+		if b.db.app.config.Fallback != nil { // it may well be there, on the other side
+			return nil, Errorf(DataError, "%s is not kept by this service, so its fields cannot be filtered here", bold(f.DocType))
+		}
 		return nil, Errorf(DoesNotExistError, "DocType %s not found", escapeHTML(f.DocType))
 	case b.meta:
 		return b.readable(f.Field)

@@ -127,10 +127,14 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x.inside = true
-	ctx, cancel := context.WithTimeout(r.Context(), a.config.RequestTimeout)
+	r = r.WithContext(x)
+	if a.config.Fallback != nil && x.pass(r) {
+		return
+	}
+	a.stats.own.Add(1)
+	ctx, cancel := context.WithTimeout(x.Context, a.config.RequestTimeout)
 	defer cancel()
 	x.Context = ctx
-	r = r.WithContext(x)
 	if err := x.limit(r); err != nil {
 		x.fail(&x.answer, err)
 		return
