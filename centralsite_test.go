@@ -147,7 +147,7 @@ func TestCentralWeather(t *testing.T) {
 		"half-closed": frappemstest.CentralHalfClosed, "truncated": frappemstest.CentralTruncated, "garbage": frappemstest.CentralGarbage} {
 		t.Run(name, func(t *testing.T) {
 			config := recordedConfig(site)
-			config.Timeout = 500 * time.Millisecond
+			config.Timeout = 2 * time.Second
 			c := newCentral(t, config)
 			if err := c.CallSafe(t.Context(), "ping", nil, nil); err != nil {
 				t.Fatal(err)
