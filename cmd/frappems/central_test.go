@@ -48,7 +48,10 @@ func TestRemoteLinksCheck(t *testing.T) {
 	env := &env{stdout: io.Discard, stderr: io.Discard, getenv: func(name string) string {
 		return map[string]string{"CENTRAL_SITE_URL": site.URL, "CENTRAL_SITE_NAME": "site.test", "CENTRAL_API_KEY": "k", "CENTRAL_API_SECRET": "s"}[name]
 	}}
-	o := &options{doctypes: "good", store: "memory:", remoteLinks: "check", log: "error"}
+	o, err := parse(env, "serve", []string{"--doctypes", "good", "--store", "memory:", "--remote-links", "check", "--log", "error"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	c, err := o.config(env)
 	if err != nil {
 		t.Fatal(err)

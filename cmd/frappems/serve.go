@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"syscall"
 
 	"github.com/frappems/frappems"
+	"github.com/frappems/frappems/adapters/central"
 	"github.com/frappems/frappems/store"
 )
 
@@ -24,7 +26,7 @@ const storeVariable = "DATABASE_URL"
 // options are the flags of serve and migrate.
 type options struct {
 	doctypes, users, central, store, addr, log, remoteLinks, adopt string
-	noMigrate, strictQuery, plan                                   bool
+	noMigrate, strictQuery, plan, passOn                           bool
 }
 
 // parse reads the flags of a command.
@@ -39,8 +41,9 @@ func parse(e *env, command string, args []string) (*options, error) {
 	if command == "serve" {
 		set.StringVar(&o.users, "users", "", "JSON `file` of users with their keys and roles; required with --doctypes, unless there is a --central")
 		set.StringVar(&o.central, "central", "", "`URL` of the Frappe site whose users may call (default $CENTRAL_SITE_URL); see adapters/central for $CENTRAL_…")
+		set.BoolVar(&o.passOn, "pass-on", false, "pass what is not here on to the Central Site, so that clients see one site (see docs/central.md)")
 		set.StringVar(&o.addr, "addr", "127.0.0.1:8000", "`host:port` to listen on")
-		set.StringVar(&o.remoteLinks, "remote-links", "accept", "`what` to do with links to DocTypes that are not here: accept, refuse or check (at $CENTRAL_SITE_URL)")
+		set.StringVar(&o.remoteLinks, "remote-links", "accept", "`what` to do with links to DocTypes that are not here: accept, refuse or check (at the Central Site)")
 		set.BoolVar(&o.noMigrate, "no-migrate", false, "leave the tables as they are, and fail if they do not fit")
 		set.BoolVar(&o.strictQuery, "strict-query", false, "refuse unknown query parameters")
 	} else {
@@ -56,6 +59,10 @@ func parse(e *env, command string, args []string) (*options, error) {
 	if set.NArg() > 0 {
 		return nil, usageError(fmt.Sprintf("%s takes flags only, not %q", command, set.Arg(0)))
 	}
+	o.central = cmp.Or(o.central, e.getenv(centralVariable))
+	if o.passOn && o.central == "" || o.remoteLinks == "check" && o.central == "" {
+		return nil, usageError("--pass-on and --remote-links check need --central, or the variable " + centralVariable)
+	}
 	if o.doctypes != "" && o.store == "" {
 		o.store = e.getenv(storeVariable) // not for the example, which would put its documents there
 	}
@@ -63,6 +70,16 @@ func parse(e *env, command string, args []string) (*options, error) {
 		return nil, usageError("--store is required with --doctypes, or the variable " + storeVariable + ": " + stores)
 	}
 	return o, nil
+}
+
+// getenv is the environment, with the Central Site of the flags.
+func (o *options) getenv(e *env) func(string) string {
+	return func(name string) string {
+		if name == centralVariable {
+			return o.central
+		}
+		return e.getenv(name)
+	}
 }
 
 // isExample says whether the example's DocTypes are served.
@@ -89,11 +106,8 @@ func (o *options) config(e *env) (frappems.Config, error) {
 		return c, usageError(fmt.Sprintf("--remote-links %s: want accept, refuse or check", o.remoteLinks))
 	}
 	var err error
-	if c.Central, err = centralConfig(e.getenv); err != nil {
+	if c.Central, err = centralConfig(o.getenv(e)); err != nil {
 		return c, err
-	}
-	if o.remoteLinks == "check" && c.Central.URL == "" {
-		return c, usageError("--remote-links check needs the variable CENTRAL_SITE_URL")
 	}
 	files := exampleDocTypes()
 	if !o.isExample() {
@@ -142,6 +156,9 @@ func serve(ctx context.Context, e *env, args []string) (err error) {
 			"set it to 32 bytes in base64, as of: openssl rand -base64 32", keyVariable)
 	}
 	c.Auth, c.Tenant = who.auth, who.tenant
+	if o.passOn {
+		c.Fallback = central.NewProxy(central.ProxyConfig{URL: c.Central.URL, Site: c.Central.Site, SessionEnded: who.central.RevokeCredential, Logger: c.Logger})
+	}
 	app, err := frappems.New(c)
 	if err != nil {
 		return err

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 
@@ -28,13 +27,8 @@ type signIn struct {
 // where there is a Central.
 func (o *options) signIn(e *env) (*signIn, error) {
 	s := &signIn{}
-	if o.central = cmp.Or(o.central, e.getenv(centralVariable)); o.central != "" {
-		c, err := central.ConfigFromEnv(func(name string) string {
-			if name == centralVariable {
-				return o.central
-			}
-			return e.getenv(name)
-		})
+	if o.central != "" {
+		c, err := central.ConfigFromEnv(o.getenv(e))
 		if err != nil {
 			return nil, usageError("--central: " + err.Error())
 		}

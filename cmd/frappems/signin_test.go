@@ -60,6 +60,12 @@ func TestServeCentral(t *testing.T) {
 	}
 	s.end()
 
+	s = startServingWith(t, environment(vars, "CENTRAL_SITE_NAME", frappemstest.CentralSite), "--doctypes", "good", "--store", "memory:", "--central", c.URL, "--pass-on")
+	if status, body := s.get("/api/method/frappe.auth.get_logged_user", "clerk:clerksecret"); status != 200 || !strings.Contains(body, "clerk@example.com") {
+		t.Errorf("passed on: got %d %s, want the name of who calls", status, body)
+	}
+	s.end()
+
 	s = startServingWith(t, environment(vars, "CENTRAL_SITE_URL", c.URL), "--store", "memory:")
 	if status, _ := s.get("/api/resource/Customer", exampleCredentials); status != 401 {
 		t.Errorf("the example's users: got %d, want 401", status)
