@@ -132,11 +132,11 @@ func (e replacement) apply(source string) (string, error) {
 }
 
 var (
-	leak    = regexp.MustCompile(`isolation broken \(([^)]*)\): ISOLATION_SEED=\d+, (request \d+, .*) of tenant`)
-	passed  = []byte("--- PASS: TestIsolation ")
-	isLeak  = map[string]bool{"another tenant's value": true, "not as alone": true, "status": true, "model": true}
-	noTest  = errors.New("the test neither passed nor failed, its output is above")
-	survive = errors.New("TestIsolation does not find it")
+	leak        = regexp.MustCompile(`isolation broken \(([^)]*)\): ISOLATION_SEED=\d+, (request \d+, .*) of tenant`)
+	passed      = []byte("--- PASS: TestIsolation ")
+	isLeak      = map[string]bool{"another tenant's value": true, "not as alone": true, "status": true, "model": true}
+	errNoTest   = errors.New("the test neither passed nor failed, its output is above")
+	errSurvives = errors.New("TestIsolation does not find it")
 )
 
 // judge says in words what a run showed. What is not as it should be is an error: a mutant that passes or fails for another
@@ -149,9 +149,9 @@ func judge(clean bool, output string) (string, error) {
 	case found != nil && isLeak[found[1]]:
 		return "caught: " + found[1] + ", " + found[2], nil
 	case found != nil || !bytes.Contains([]byte(output), passed):
-		return "not decided", fmt.Errorf("%w:\n%s", noTest, output)
+		return "not decided", fmt.Errorf("%w:\n%s", errNoTest, output)
 	case clean:
 		return "passes, as it should", nil
 	}
-	return "NOT CAUGHT", survive
+	return "NOT CAUGHT", errSurvives
 }
