@@ -42,7 +42,7 @@ func isolationDocTypes() []*frappems.DocType {
 			field("items", "Table", "Parcel Item"), field("tags", "Table", "Parcel Tag"), field("amended_from", "Link", "Parcel")}},
 		{Name: "Ticket", Autoname: "autoincrement", Permissions: rules, Fields: []frappems.Field{
 			remarks, points, field("tenant_id", "Data", ""), field("party", "Link", "Party")}},
-		{Name: "Memo", Permissions: rules, Fields: []frappems.Field{remarks, points, field("ref_type", "Select", "Party\nParcel\nTicket"),
+		{Name: "Memo", AllowRename: true, Permissions: rules, Fields: []frappems.Field{remarks, points, field("ref_type", "Select", "Party\nParcel\nTicket"),
 			field("ref_name", "Dynamic Link", "ref_type"), field("tags", "Table", "Parcel Tag")}},
 		{Name: "Quota", Autoname: "QTA-.####", Permissions: rules, Fields: []frappems.Field{remarks, points, field("region", "Link", "Region")}},
 		{Name: isolationSingle, IsSingle: true, Permissions: rules, Fields: []frappems.Field{remarks, points, secret,

@@ -22,7 +22,7 @@ func isolationMethods() []isolationOperation {
 	list := []isolationOperation{
 		{"frappe.client.set_value", 3, callSetValue}, {"frappe.client.set_value of a row", 2, callSetRow}, {"frappe.client.insert", 3, callInsert},
 		{"frappe.client.insert_many", 3, callInsertMany}, {"frappe.client.save", 3, callSave}, {"frappe.client.submit", 5, callSubmit},
-		{"frappe.client.cancel", 3, callCancel}, {"frappe.client.delete", 3, callDelete}, {"frappe.client.rename_doc", 3, callRename},
+		{"frappe.client.cancel", 3, callCancel}, {"frappe.client.delete", 3, callDelete}, {"frappe.client.rename_doc", 6, callRename},
 		{"frappe.client.bulk_update", 2, callBulkUpdate}, {"bulk_update", 2, callBulk}, {"run_doc_method", 3, callRunDocMethod},
 		{"isolation.touch", 3, callTouch}, {"API v2: a method of a document", 4, documentMethod}, {"API v2: bulk_update", 2, bulkUpdate},
 		{"API v2: bulk_delete", 2, bulkDelete}, {"API v2: count", 2, doctypeCount}, {"API v2: meta", 2, doctypeMeta}, {"API v2: search", 2, doctypeSearch},
@@ -349,15 +349,38 @@ func callDelete(r *isolation, as *isolationTenant) *isolationRequest {
 	return q
 }
 
-// renaming makes what keeps the model up to date, with a new name: the next one, or now and then one that only another tenant has.
+// renaming makes what keeps the model up to date, with a new name: the next one, or now and then one that only another tenant
+// has. Memos, which have rows, change between few names, and the Region that the Single links to is often taken.
 func (r *isolation) renaming(as *isolationTenant) (d *isolationDoc, name string, merge bool, took func(any) string) {
-	d, own := r.target(as, "Region", "Party")
+	d, own := r.target(as, "Region", "Party", "Memo", "Memo")
+	switch r.random.IntN(3) {
+	case 0:
+		for _, region := range as.docs["Region"] {
+			if strings.EqualFold(region.name, asText(as.docs[isolationSingle][0].values["region"])) {
+				d, own = region, true
+			}
+		}
+	case 1:
+		for _, memo := range as.docs["Memo"] {
+			if strings.HasPrefix(memo.name, "Note") {
+				d, own = memo, true
+			}
+		}
+	}
 	if d == nil {
 		return nil, "", false, nil
 	}
-	name = r.named(as, d.doctype, "Alpha")
-	if other := r.foreignDoc(as, d.doctype); other != nil && r.random.IntN(3) == 0 {
-		name, merge = other.name, strings.Count(other.name, " ") > 1 // with the other's mark, which no document of this tenant may have
+	if d.doctype == "Memo" {
+		for n := range 4 {
+			if name = fmt.Sprint("Note ", n); !as.has("Memo", name) {
+				break
+			}
+		}
+	} else {
+		name = r.named(as, d.doctype, "Alpha")
+		if other := r.foreignDoc(as, d.doctype); other != nil && r.random.IntN(3) == 0 {
+			name, merge = other.name, strings.Count(other.name, " ") > 1 // with the other's mark, which no document of this tenant may have
+		}
 	}
 	return d, name, merge, func(any) string {
 		if !own {

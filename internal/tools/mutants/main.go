@@ -21,7 +21,7 @@ import (
 )
 
 // operations of a run, and its seed. A run ends with the first leak, so that only those without one take all of them.
-const operations, seed = "1000", "1"
+const operations, seed = "2000", "1"
 
 // stores are the directories whose TestIsolation runs, with what their store is called.
 var stores = [][2]string{{".", "memory"}, {"adapters/sqlite", "SQLite"}, {"adapters/mariadb", "MariaDB"}}
