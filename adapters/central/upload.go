@@ -6,7 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"regexp"
+	"strings"
 
 	"github.com/frappems/frappems"
 )
@@ -17,7 +17,6 @@ type uploadBody struct {
 	io.ReadCloser
 	r        *http.Request
 	boundary []byte
-	about    *regexp.Regexp
 	window   []byte // the end of what was read before, and what has just been read
 	err      error
 }
@@ -31,15 +30,7 @@ func newUploadBody(r *http.Request) io.ReadCloser {
 	if err != nil || kind != "multipart/form-data" || params["boundary"] == "" {
 		return r.Body
 	}
-	line := "--" + params["boundary"]
-	boundary := regexp.QuoteMeta(line)
-	const fields = `(?:[^\r\n]+\r\n)*`
-	about, err := regexp.Compile(boundary + `\r\n` + fields + `(?i:content-disposition: *form-data; *name="?doctype"?)\r\n` + fields +
-		`\r\n([^\r\n]{1,140})\r\n` + boundary)
-	if err != nil {
-		return r.Body
-	}
-	return &uploadBody{ReadCloser: r.Body, r: r, boundary: []byte(line), about: about}
+	return &uploadBody{ReadCloser: r.Body, r: r, boundary: []byte("--" + params["boundary"])}
 }
 
 // Read reads. What names a document of the service is never handed on.
@@ -49,19 +40,34 @@ func (b *uploadBody) Read(p []byte) (int, error) {
 	}
 	n, err := b.ReadCloser.Read(p)
 	b.window = append(b.window, p[:n]...)
-	var all [][][]byte
-	if bytes.Contains(b.window, b.boundary) {
-		all = b.about.FindAllSubmatch(b.window, -1)
-	}
-	for _, found := range all {
-		if doctype := string(found[1]); frappems.Keeps(b.r.Context(), doctype) {
-			b.err = frappems.Invalid("Documents of <strong>%s</strong> are not kept at the Central Site, which keeps the files: "+
-				"upload the file without doctype and docname, and set the field of the document to its file_url", html.EscapeString(doctype))
-			return 0, b.err
+	// A part ends with a boundary, and only one that has just come can end one that has not been looked at.
+	if fresh := max(0, len(b.window)-n-len(b.boundary)); bytes.Contains(b.window[fresh:], b.boundary) {
+		parts := bytes.Split(b.window, b.boundary)
+		for _, part := range parts[1 : len(parts)-1] {
+			if doctype := doctypeOf(part); doctype != "" && frappems.Keeps(b.r.Context(), doctype) {
+				b.err = frappems.Invalid("Documents of <strong>%s</strong> are not kept at the Central Site, which keeps the files: "+
+					"upload the file without doctype and docname, and set the field of the document to its file_url", html.EscapeString(doctype))
+				return 0, b.err
+			}
 		}
 	}
 	if drop := len(b.window) - maxPart; drop > 0 {
 		b.window = b.window[:copy(b.window, b.window[drop:])]
 	}
 	return n, err
+}
+
+// doctypeOf is the value of a part that is the field doctype, and empty for every other part.
+func doctypeOf(part []byte) string {
+	head, value, ok := bytes.Cut(part, []byte("\r\n\r\n"))
+	if !ok || len(part) > maxPart || !bytes.Contains(head, []byte("doctype")) {
+		return ""
+	}
+	for line := range strings.Lines(string(head)) {
+		key, field, _ := strings.Cut(strings.TrimSpace(line), ":")
+		if _, params, err := mime.ParseMediaType(field); strings.EqualFold(key, "Content-Disposition") && err == nil && params["name"] == "doctype" {
+			return strings.TrimSuffix(string(value), "\r\n")
+		}
+	}
+	return ""
 }
