@@ -71,8 +71,6 @@ func mutants() []mutant {
 		reaching("value of a Single", "client.go", "store.Query{Tenant: c.db.tenant, From: singleTable,"),
 		reaching("change of a Single", "docstore.go", "store.Mutation{Kind: store.DeleteRows, Tenant: db.tenant, Table: singleTable,"),
 		reaching("rows that are left out", "docstore.go", "store.Mutation{Kind: store.DeleteRows, Tenant: db.tenant, Table: child.table,"),
-		reaching("rows of what is deleted", "docstore.go", "store.Mutation{Kind: store.DeleteRows, Tenant: db.tenant, Table: t.child.table,"),
-		reaching("passwords", "docstore.go", "store.Mutation{Kind: store.DeleteRows, Tenant: db.tenant, Table: passwordTable,"),
 		reaching("answers by their keys", "idempotency.go", "store.Query{Tenant: db.tenant, From: idempotencyTable,"),
 	} {
 		m.once = true
