@@ -41,8 +41,9 @@ type service struct {
 func newService(t *testing.T, c *frappemstest.Central, change func(*frappems.Config, *ProxyConfig)) *service {
 	t.Helper()
 	s := &service{central: c}
-	pc := ProxyConfig{URL: c.URL, Site: frappemstest.CentralSite, Logger: slog.New(slog.DiscardHandler)}
-	config := frappems.Config{Name: "orders", Types: doctypes, Store: frappems.NewMemoryStore(), Auth: centralUsers{c.URL}, Tenant: "acme",
+	auth := NewAuthenticator(Config{URL: c.URL, Site: frappemstest.CentralSite, Tenant: FixedTenant("acme")})
+	pc := ProxyConfig{URL: c.URL, Site: frappemstest.CentralSite, Logger: slog.New(slog.DiscardHandler), SessionEnded: auth.RevokeCredential}
+	config := frappems.Config{Name: "orders", Types: doctypes, Store: frappems.NewMemoryStore(), Auth: auth,
 		Logger: slog.New(slog.DiscardHandler)}
 	if change != nil {
 		change(&config, &pc)
@@ -67,33 +68,6 @@ func (s *service) start(t *testing.T) *service {
 	t.Cleanup(server.Close)
 	s.url = server.URL
 	return s
-}
-
-// centralUsers asks Central who calls, with the caller's credentials.
-type centralUsers struct{ url string }
-
-func (a centralUsers) Authenticate(r *http.Request) (*frappems.User, error) {
-	if r.Header.Get("Authorization") == "" && r.Header.Get("Cookie") == "" {
-		return nil, nil
-	}
-	request, err := http.NewRequestWithContext(r.Context(), "GET", a.url+"/api/method/frappe.auth.get_logged_user", nil)
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range []string{"Authorization", "Cookie"} {
-		if value := r.Header.Get(name); value != "" {
-			request.Header.Set(name, value)
-		}
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return nil, &frappems.Error{Code: frappems.UnavailableError, Cause: err}
-	}
-	response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return nil, frappems.Errorf(frappems.AuthenticationError, "Invalid credentials")
-	}
-	return &frappems.User{Name: "manager@example.com", Roles: []string{"All", "Guest"}}, nil
 }
 
 // TestProxyOfRecording replays what a real site was asked through a service that owns none of it.
@@ -189,7 +163,9 @@ func TestProxyOfOneSignIn(t *testing.T) {
 	var mu sync.Mutex
 	var ended []string
 	s := newService(t, frappemstest.NewCentral(t), func(_ *frappems.Config, p *ProxyConfig) {
+		forget := p.SessionEnded
 		p.SessionEnded = func(sid string) {
+			forget(sid)
 			mu.Lock()
 			defer mu.Unlock()
 			ended = append(ended, "sid="+sid)
@@ -245,6 +221,9 @@ func TestProxyOfOneSignIn(t *testing.T) {
 	}
 	if response, _ := s.ask(t, "GET", "/api/method/frappe.auth.get_logged_user", "", "Cookie", sid); response.StatusCode != 403 {
 		t.Errorf("after the logout: got %d, want 403", response.StatusCode)
+	}
+	if response, body := s.ask(t, "GET", "/api/resource/Sales%20Order", "", "Cookie", sid); response.StatusCode != 403 || !strings.Contains(body, "session_expired") {
+		t.Errorf("after the logout, what is ours: got %d %s, want 403", response.StatusCode, body)
 	}
 	mu.Lock()
 	defer mu.Unlock()
