@@ -60,7 +60,7 @@ type shadow struct {
 	ShadowConfig
 	log   *slog.Logger
 	slots chan struct{}
-	done  func() // for tests: after each comparison. Nil: nothing
+	done  func() // for tests: after each comparison, or none. Nil: nothing
 
 	mu     sync.Mutex
 	counts ShadowStats
@@ -213,6 +213,7 @@ func (s *shadow) compare(r *read) {
 	}
 	if r.central.over {
 		s.count(func(c *ShadowStats) { c.Skipped++ })
+		s.finished()
 		return
 	}
 	go func() {
@@ -221,9 +222,7 @@ func (s *shadow) compare(r *read) {
 				s.fail(r, "panic", fmt.Sprint(problem))
 			}
 			<-s.slots
-			if s.done != nil {
-				s.done()
-			}
+			s.finished()
 		}()
 		ctx, cancel := context.WithTimeout(r.request.Context(), s.Timeout)
 		defer cancel()
@@ -240,6 +239,12 @@ func (s *shadow) compare(r *read) {
 		}
 		s.report(r, fields)
 	}()
+}
+
+func (s *shadow) finished() {
+	if s.done != nil {
+		s.done()
+	}
 }
 
 func (s *shadow) fail(r *read, args ...any) {

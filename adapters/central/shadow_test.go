@@ -19,7 +19,7 @@ import (
 func newShadowed(t *testing.T, handler http.Handler, change func(c *ShadowConfig)) (s *service, log *bytes.Buffer, done chan struct{}) {
 	t.Helper()
 	c := frappemstest.NewCentral(t)
-	log, done = new(bytes.Buffer), make(chan struct{})
+	log, done = new(bytes.Buffer), make(chan struct{}, 16)
 	s = newService(t, c, func(_ *frappems.Config, p *ProxyConfig) {
 		p.Shadow = ShadowConfig{Handler: handler, DocTypes: []string{"Customer", "Note Pad"}}
 		p.Logger = slog.New(slog.NewTextHandler(log, nil))
@@ -180,6 +180,9 @@ func TestShadowHarmsNothing(t *testing.T) {
 			if _, body := s.ask(t, "GET", "/api/resource/Customer", "", "Authorization", "token manager:managersecret"); body != `{"data": []}` {
 				t.Errorf("got %s, want Central's answer", body)
 			}
+		}
+		for range 3 {
+			awaitComparison(t, done, "one too many")
 		}
 		if got := s.proxy.Stats().Shadow; got.Skipped != 3 {
 			t.Errorf("got %+v, want three that were not compared", got)
