@@ -332,6 +332,33 @@ func TestStale(t *testing.T) {
 	}
 }
 
+// TestStaleRevoked: an answer that was revoked while Central was asked in vain does not count any more.
+func TestStaleRevoked(t *testing.T) {
+	c, clock := newCentral(t), newClock()
+	asked, release := make(chan struct{}), make(chan struct{})
+	var down atomic.Bool
+	a := central.NewAuthenticator(config(c, func(c *central.Config) {
+		c.Now, c.TTL, c.StaleFor, c.Timeout = clock.Now, time.Minute, time.Hour, time.Minute
+		c.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+			if down.Load() {
+				close(asked)
+				<-release
+				return nil, errors.New("down")
+			}
+			return http.DefaultTransport.RoundTrip(r)
+		})
+	}))
+	want(t, a, token("manager:managersecret"), manager, nil)
+	clock.advance(time.Minute)
+	down.Store(true)
+	var group sync.WaitGroup
+	group.Go(func() { want(t, a, token("manager:managersecret"), "", frappems.UnavailableError) })
+	<-asked
+	a.Revoke(manager)
+	close(release)
+	group.Wait()
+}
+
 // cached are the ways to sign in with what a check of theirs may allocate when it is remembered.
 func cached(tb testing.TB) (a *central.Authenticator, ways map[string]sign) {
 	c := newCentral(tb)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -154,7 +155,16 @@ func TestTenants(t *testing.T) {
 func TestTenantOfTheUser(t *testing.T) {
 	c := newCentral(t)
 	clock := newClock()
-	a := central.NewAuthenticator(config(c, withKey, func(c *central.Config) { c.Now, c.Transport, c.TTL = clock.Now, newGathering(), time.Minute }))
+	gathering := newGathering()
+	a := central.NewAuthenticator(config(c, withKey, func(c *central.Config) {
+		c.Now, c.TTL = clock.Now, time.Minute
+		c.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+			if n := len("GET " + r.URL.RequestURI() + " HTTP/1.1"); n > 4094 { // what gunicorn takes
+				t.Errorf("got a request line of %d bytes", n)
+			}
+			return gathering.RoundTrip(r)
+		})
+	}))
 	const users = 60
 	for i := range users {
 		c.AddUser(frappemstest.CentralUser{Name: fmt.Sprintf("%s%d@example.com", strings.Repeat("u", 60), i), Key: fmt.Sprint("k", i), Secret: "s",

@@ -199,6 +199,17 @@ func TestOddAnswers(t *testing.T) {
 	}
 	want(t, central.NewAuthenticator(central.Config{URL: "http://central.test", Tenant: central.TenantField("tenant_id"), Transport: &small{}}),
 		token("Guest:s"), "", nil)
+	t.Run("revoked meanwhile", func(t *testing.T) {
+		site := &small{}
+		a := central.NewAuthenticator(central.Config{URL: "http://central.test", Tenant: central.TenantField("tenant_id"), Transport: site})
+		site.set(func(r *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(r.URL.Path, "get_roles") {
+				return reply(401, `{"exc_type": "AuthenticationError"}`), nil
+			}
+			return site.answer(r), nil
+		})
+		want(t, a, token("ada:s"), "", nil)
+	})
 	t.Run("may not read its own document", func(t *testing.T) {
 		site := &small{}
 		a := central.NewAuthenticator(central.Config{URL: "http://central.test", Tenant: central.TenantField("tenant_id"), Transport: site})
