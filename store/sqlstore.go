@@ -26,6 +26,12 @@ type Dialect struct {
 	// ConcurrentWriters says that transactions write at a time, so that the store is a [ConcurrentWriters]. Then the pool has
 	// a few connections more than Connections, which is not 0, for the transactions of that.
 	ConcurrentWriters bool
+	// Prepared is how many statements each connection keeps prepared, of those that come again and again. 0: none, also where
+	// there is a Writer.
+	Prepared int
+	// Unprepared reports of an error that the statement did not run because it could not be prepared: it runs again, as text.
+	// Required where Prepared is not 0.
+	Unprepared func(err error) bool
 	// Migrations is where Migrate runs, whose statements may take long; nil means Writer.
 	Migrations *sql.DB
 	// Quote surrounds identifiers, and is doubled within them; 0 is '"'.
@@ -91,7 +97,10 @@ func NewSQL(db *sql.DB, d Dialect) Store {
 	if d.MaxValues == 0 {
 		d.MaxValues = 32766
 	}
-	s := &sqlStore{db: db, writer: db, dialect: &d}
+	if d.Writer != nil {
+		d.Prepared = 0
+	}
+	s := &sqlStore{db: db, writer: db, dialect: &d, prepared: prepared{db: db, dialect: &d}}
 	if d.Connections > 0 {
 		s.turns = make(chan struct{}, d.Connections)
 	}
@@ -118,6 +127,7 @@ func (s *asideStore) BeginAside(ctx context.Context) (Tx, error) {
 type sqlStore struct {
 	db, writer *sql.DB
 	dialect    *Dialect
+	prepared   prepared
 	turns      chan struct{}   // holds one for each connection in use; nil if database/sql counts them
 	open       context.Context // ends with close
 	close      context.CancelFunc
@@ -153,7 +163,7 @@ func (s *sqlStore) Query(ctx context.Context, q *Query) (Rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.db.QueryContext(running, text, args...)
+	rows, err := s.prepared.query(running, nil, text, args)
 	if err != nil {
 		leave()
 		return nil, s.dialect.fail(ctx, err)
@@ -260,7 +270,7 @@ func (t *sqlTx) Query(ctx context.Context, q *Query) (Rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := t.tx.QueryContext(running, text, args...)
+	rows, err := t.store.prepared.query(running, t.tx, text, args)
 	if err != nil {
 		return nil, t.store.dialect.fail(ctx, err)
 	}
@@ -360,7 +370,7 @@ func (t *sqlTx) run(ctx context.Context, m *Mutation) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	result, err := t.tx.ExecContext(running, string(b.text), b.args...)
+	result, err := t.store.prepared.exec(running, t.tx, string(b.text), b.args)
 	if err != nil {
 		return 0, b.d.fail(ctx, err)
 	}

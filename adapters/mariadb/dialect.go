@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,8 +35,16 @@ var dialect = store.Dialect{
 	Upsert: func(column string) string {
 		return "ON DUPLICATE KEY UPDATE " + column + " = " + column + " + VALUES(" + column + ")"
 	},
-	Like:  like,
-	Error: storeError,
+	Like:       like,
+	Error:      storeError,
+	Prepared:   64,
+	Unprepared: unprepared,
+}
+
+// unprepared finds what the server says of a statement that it cannot prepare, or not again after a change of its tables.
+func unprepared(err error) bool {
+	var problem *mysql.MySQLError
+	return errors.As(err, &problem) && slices.Contains([]uint16{1243, 1295, 1390, 1461, 1615}, problem.Number)
 }
 
 // like keeps indexes out of it: the range that MariaDB reads for a prefix ends before characters beyond the basic plane.
