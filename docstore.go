@@ -20,96 +20,6 @@ func notFound(m *meta, name string) error {
 	return Errorf(DoesNotExistError, "%s %s not found", escapeHTML(m.Name), escapeHTML(name))
 }
 
-// layout is how a document is read with its rows in one statement, so that all of it is of one moment: a union of its own
-// row and those of its tables. Slots of the same type share a column.
-type layout struct {
-	columns [][]store.Expr // by part: the document, then each table; the first column is the part's number
-	at      [][]int        // by part and slot: which column
-
-	statement store.Statement
-}
-
-func newLayout(m *meta) *layout {
-	parts := []*meta{m}
-	for _, t := range m.tables {
-		parts = append(parts, t.child)
-	}
-	l := &layout{at: make([][]int, len(parts))}
-	types := []store.ColumnType{store.TypeASCII}
-	for p, part := range parts {
-		taken := make([]bool, len(types), len(types)+len(part.slots))
-		taken[0] = true
-		for i := range part.slots {
-			typ := part.slots[i].column.Type
-			at := slices.IndexFunc(types, func(t store.ColumnType) bool { return t == typ })
-			for at >= 0 && at < len(types) && (taken[at] || types[at] != typ) {
-				at++
-			}
-			if at < 0 || at == len(types) {
-				at, types, taken = len(types), append(types, typ), append(taken, false)
-			}
-			taken[at] = true
-			l.at[p] = append(l.at[p], at)
-		}
-	}
-	for p, part := range parts {
-		number := strconv.Itoa(p)
-		columns := make([]store.Expr, len(types))
-		for i := range columns {
-			columns[i].Func = store.FuncLiteral
-		}
-		columns[0].Text = &number
-		for i, at := range l.at[p] {
-			columns[at] = part.slots[i].expr()
-		}
-		l.columns = append(l.columns, columns)
-	}
-	return l
-}
-
-// readDocument reads a document with its rows as they were at one moment. It calls each for every row, in any order; part is 0
-// for the document's own and then counts the tables.
-func (db *DB) readDocument(ctx context.Context, m *meta, name string, each func(part int, row [][]byte) error) error {
-	where, ok := m.named(name)
-	if !ok {
-		return notFound(m, name)
-	}
-	own := &store.Query{From: m.table, Columns: m.layout.columns[0], Where: where, Statement: &m.layout.statement}
-	found := false
-	err := db.readParts(ctx, append([]*store.Query{own}, m.rowParts(name)...), func(part int, row [][]byte) error {
-		found = found || part == 0
-		return each(part, row)
-	})
-	if err == nil && !found {
-		err = notFound(m, name)
-	}
-	return err
-}
-
-// rowParts are the parts of a document's layout that read its rows.
-func (m *meta) rowParts(name string) []*store.Query {
-	parts := make([]*store.Query, len(m.tables))
-	for i := range m.tables {
-		parts[i] = &store.Query{From: m.tables[i].child.table, Columns: m.layout.columns[i+1], Where: m.tables[i].rowsOf(m, name)}
-	}
-	return parts
-}
-
-// readParts runs parts of a layout as one statement.
-func (db *DB) readParts(ctx context.Context, parts []*store.Query, each func(part int, row [][]byte) error) error {
-	if len(parts) == 0 {
-		return nil
-	}
-	for _, part := range parts {
-		part.Tenant = db.tenant
-	}
-	parts[0].Union, parts[0].AnyOrder = parts[1:], true
-	return db.each(ctx, parts[0], func(row [][]byte) error {
-		part, _ := strconv.Atoi(string(row[0]))
-		return each(part, row)
-	})
-}
-
 // doc makes a document of the text forms of its columns, which are in a row at the places given by slot.
 func (m *meta) doc(row [][]byte, at []int) *Doc {
 	d := newDoc(m)
@@ -130,11 +40,11 @@ func (db *DB) load(ctx context.Context, m *meta, name string, lock store.Lock) (
 	}
 	var d *Doc
 	rows := make([][]*Doc, len(m.tables))
-	each := func(part int, row [][]byte) error {
+	each := func(part int, row [][]byte, at []int) error {
 		if part == 0 {
-			d = m.doc(row, m.layout.at[0])
+			d = m.doc(row, at)
 		} else {
-			rows[part-1] = append(rows[part-1], m.tables[part-1].child.doc(row, m.layout.at[part]))
+			rows[part-1] = append(rows[part-1], m.tables[part-1].child.doc(row, at))
 		}
 		return nil
 	}
@@ -143,7 +53,10 @@ func (db *DB) load(ctx context.Context, m *meta, name string, lock store.Lock) (
 		err = db.readDocument(ctx, m, name, each)
 	} else if d, err = db.lockDocument(ctx, m, name, lock); err == nil {
 		// What is locked is as it is now, and what is not as it was when the statement began: these are two statements.
-		err = db.readParts(ctx, m.rowParts(d.Name()), each)
+		if parts := m.rowParts(d.Name()); len(parts) > 0 {
+			parts[0].Statement = db.app.statement("rows", m.Name)
+			err = db.readParts(ctx, m, parts, each)
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -161,7 +74,7 @@ func (db *DB) lockDocument(ctx context.Context, m *meta, name string, lock store
 	if !ok {
 		return nil, notFound(m, name)
 	}
-	found, err := db.loadRows(ctx, m, where, lock)
+	found, err := db.loadRows(ctx, m, where, lock, db.app.statement("lock", strconv.Itoa(int(lock))+m.Name))
 	if err == nil && len(found) == 0 {
 		err = notFound(m, name)
 	}
@@ -172,8 +85,8 @@ func (db *DB) lockDocument(ctx context.Context, m *meta, name string, lock store
 }
 
 // loadRows reads rows of one table as documents without rows of their own.
-func (db *DB) loadRows(ctx context.Context, m *meta, where store.Cond, lock store.Lock) ([]*Doc, error) {
-	q := &store.Query{Tenant: db.tenant, From: m.table, Columns: m.allColumns(), Where: where, Lock: lock}
+func (db *DB) loadRows(ctx context.Context, m *meta, where store.Cond, lock store.Lock, s *store.Statement) ([]*Doc, error) {
+	q := &store.Query{Tenant: db.tenant, From: m.table, Columns: m.allColumns(), Where: where, Lock: lock, Statement: s}
 	var found []*Doc
 	err := db.each(ctx, q, func(row [][]byte) error {
 		found = append(found, m.read(row))
@@ -206,8 +119,12 @@ func (t *tableField) rowsOf(m *meta, names ...string) store.Cond {
 	if len(names) == 1 {
 		parent.Op = store.OpEqual
 	}
-	return store.Cond{Op: store.OpAnd, Conds: []store.Cond{parent,
-		compare(store.OpEqual, t.child.expr("parenttype"), m.Name),
+	return store.Cond{Op: store.OpAnd, Conds: append([]store.Cond{parent}, t.ofField(m).Conds...)}
+}
+
+// ofField is the condition that a row is of this table field, of whichever document.
+func (t *tableField) ofField(m *meta) store.Cond {
+	return store.Cond{Op: store.OpAnd, Conds: []store.Cond{compare(store.OpEqual, t.child.expr("parenttype"), m.Name),
 		compare(store.OpEqual, t.child.expr("parentfield"), t.field.Fieldname)}}
 }
 
@@ -242,7 +159,7 @@ func (db *DB) loadSingle(ctx context.Context, m *meta) (*Doc, error) {
 	}
 	d.values[slotName] = m.Name
 	for i, t := range m.tables {
-		if d.rows[i], err = db.loadRows(ctx, t.child, t.rowsOf(m, m.Name), store.NoLock); err != nil {
+		if d.rows[i], err = db.loadRows(ctx, t.child, t.rowsOf(m, m.Name), store.NoLock, nil); err != nil {
 			return nil, err
 		}
 		sortRows(d.rows[i])
@@ -252,6 +169,7 @@ func (db *DB) loadSingle(ctx context.Context, m *meta) (*Doc, error) {
 
 // columns are those that a document is written to, by slot; tenant_id is the store's.
 func (m *meta) columns() (slots []int, columns []*store.Column) {
+	slots, columns = make([]int, 0, len(m.slots)), make([]*store.Column, 0, len(m.slots))
 	for i := range m.slots {
 		if c := m.slots[i].column; c.Name != "tenant_id" {
 			slots, columns = append(slots, i), append(columns, c)
@@ -264,14 +182,14 @@ func (m *meta) columns() (slots []int, columns []*store.Column) {
 func (d *Doc) cells(slots []int) ([]any, error) {
 	cells := make([]any, len(slots))
 	for i, at := range slots {
-		text, err := d.text(at)
+		text, null, err := d.text(at)
 		if err != nil {
 			return nil, err
 		}
-		if given, ok := d.values[at].(string); ok && text != nil && given == *text {
+		if given, ok := d.values[at].(string); ok && !null && given == text {
 			cells[i] = d.values[at]
-		} else if text != nil {
-			cells[i] = *text
+		} else if !null {
+			cells[i] = text
 		}
 	}
 	return cells, nil
@@ -289,7 +207,27 @@ func (db *DB) insertion(docs []*Doc) (store.Mutation, error) {
 		}
 		write.Rows = append(write.Rows, cells)
 	}
-	return write, nil
+	return withoutNulls(write), nil
+}
+
+// withoutNulls leaves out the columns that are NULL in all rows, which they are by default: most of those of a DocType.
+func withoutNulls(write store.Mutation) store.Mutation {
+	kept := 0
+	for i, c := range write.Columns {
+		if !c.NotNull && !slices.ContainsFunc(write.Rows, func(row []any) bool { return row[i] != nil }) {
+			continue
+		}
+		for _, row := range write.Rows {
+			row[kept] = row[i]
+		}
+		write.Columns[kept] = c
+		kept++
+	}
+	for i, row := range write.Rows {
+		write.Rows[i] = row[:kept]
+	}
+	write.Columns = write.Columns[:kept]
+	return write
 }
 
 // writeNew writes a new document: a statement for it and one for each of its tables.
@@ -351,12 +289,12 @@ func (db *DB) duplicate(ctx context.Context, d *Doc, cause error) error {
 	name := store.Expr{Column: d.meta.slots[slotName].column}
 	for i := range d.meta.slots {
 		s := &d.meta.slots[i]
-		text, err := d.text(i)
-		if s.field == nil || !bool(s.field.Unique) || text == nil || err != nil {
+		text, null, err := d.text(i)
+		if s.field == nil || !bool(s.field.Unique) || null || err != nil {
 			continue
 		}
 		rows, err := db.texts(ctx, &store.Query{Tenant: db.tenant, From: d.meta.table, Columns: []store.Expr{name}, Limit: 1,
-			Where: store.Cond{Op: store.OpAnd, Conds: []store.Cond{compare(store.OpEqual, s.expr(), *text),
+			Where: store.Cond{Op: store.OpAnd, Conds: []store.Cond{compare(store.OpEqual, s.expr(), text),
 				compare(store.OpNotEqual, name, d.Name())}}})
 		if err != nil {
 			return err
@@ -428,7 +366,7 @@ func (db *DB) rowChanges(d *Doc, at int) ([]store.Mutation, error) {
 		if err != nil {
 			return nil, err
 		}
-		writes = append(writes, update...)
+		writes = alike(writes, update)
 	}
 	if len(gone) > 0 {
 		names := make([]string, 0, len(gone))
@@ -451,18 +389,33 @@ func (db *DB) rowChanges(d *Doc, at int) ([]store.Mutation, error) {
 	return writes, nil
 }
 
+// alike adds an update of a row, which may be none, to one that gives other rows the same values.
+func alike(writes, update []store.Mutation) []store.Mutation {
+	if len(update) == 1 {
+		at := slices.IndexFunc(writes, func(w store.Mutation) bool {
+			return slices.Equal(w.Columns, update[0].Columns) && slices.Equal(w.Rows[0], update[0].Rows[0])
+		})
+		if at >= 0 {
+			where := &writes[at].Where
+			where.Op, where.Values = store.OpIn, append(where.Values, update[0].Where.Values...)
+			return writes
+		}
+	}
+	return append(writes, update...)
+}
+
 // singleChanges writes all values of a Single DocType anew.
 func (db *DB) singleChanges(d *Doc) ([]store.Mutation, error) {
 	remove := store.Mutation{Kind: store.DeleteRows, Tenant: db.tenant, Table: singleTable,
 		Where: compare(store.OpEqual, store.Expr{Column: singleTable.Column("doctype")}, d.meta.Name)}
 	insert := store.Mutation{Kind: store.InsertRows, Tenant: db.tenant, Table: singleTable, Columns: singleTable.Columns}
 	for i := range d.meta.slots {
-		text, err := d.text(i)
+		text, null, err := d.text(i)
 		if err != nil {
 			return nil, err
 		}
-		if text != nil {
-			insert.Rows = append(insert.Rows, []any{d.meta.Name, d.meta.slots[i].name, *text})
+		if !null {
+			insert.Rows = append(insert.Rows, []any{d.meta.Name, d.meta.slots[i].name, text})
 		}
 	}
 	return []store.Mutation{remove, insert}, nil

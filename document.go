@@ -198,12 +198,14 @@ func (d *Doc) children(f func(row *Doc) error) error {
 
 // setRows takes rows into a table field of the document: their place, their parent, the kind of the parent, its docstatus.
 func (d *Doc) setRows() {
+	var parent, doctype any = d.Name(), d.meta.Name
 	for i, t := range d.meta.tables {
+		var field any = t.field.Fieldname
+		of := t.child.slotOf
+		at, fieldAt, typeAt := of["parent"], of["parentfield"], of["parenttype"]
 		for n, row := range d.rows[i] {
 			row.values[slotIdx], row.values[slotDocstatus] = int64(n+1), d.values[slotDocstatus]
-			row.set("parent", d.Name())
-			row.set("parentfield", t.field.Fieldname)
-			row.set("parenttype", d.meta.Name)
+			row.values[at], row.values[fieldAt], row.values[typeAt] = parent, field, doctype
 		}
 	}
 }

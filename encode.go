@@ -175,9 +175,10 @@ type piece struct {
 func (db *DB) appendDocument(ctx context.Context, out []byte, m *meta, name string, levels func(level int) bool) (
 	json []byte, modified string, err error) {
 	pieces := make([]piece, 0, 8)
-	buffer := make([]byte, 0, cap(out))
-	err = db.readDocument(ctx, m, name, func(part int, row [][]byte) error {
-		at, of := m.layout.at[part], m
+	buffer := db.app.buffer()
+	defer func() { db.app.reuse(buffer) }()
+	err = db.readDocument(ctx, m, name, func(part int, row [][]byte, at []int) error {
+		of := m
 		p := piece{part: part}
 		if part > 0 {
 			of = m.tables[part-1].child

@@ -164,6 +164,8 @@ type App struct {
 	store     store.Store
 	writers   store.ConcurrentWriters // the store, or nil where it has one writer
 	series    *series.Pool
+	kept      kept[[2]string, store.Statement]
+	buffers   sync.Pool // of *[]byte, for answers
 	log       *slog.Logger
 	guest     *User
 	origins   *http.CrossOriginProtection

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 
 	"github.com/frappems/frappems/store"
 )
@@ -36,8 +37,9 @@ func (db *DB) lockGates(ctx context.Context, lock store.Lock, doctypes []string)
 	name := store.Expr{Column: gateTable.Column("doctype")}
 	for range 2 {
 		missing := slices.Clone(doctypes)
-		err := db.each(ctx, &store.Query{Tenant: db.tenant, From: gateTable, Columns: []store.Expr{name}, Lock: lock,
-			Where: compare(store.OpIn, name, doctypes...)}, func(row [][]byte) error {
+		q := &store.Query{Tenant: db.tenant, From: gateTable, Columns: []store.Expr{name}, Lock: lock, AnyOrder: true,
+			Where: compare(store.OpIn, name, doctypes...), Statement: db.app.statement("gates", strconv.Itoa(4*len(doctypes)+int(lock)))}
+		err := db.each(ctx, q, func(row [][]byte) error {
 			missing = slices.DeleteFunc(missing, func(doctype string) bool { return doctype == string(row[0]) })
 			return nil
 		})

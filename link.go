@@ -217,11 +217,14 @@ func (db *DB) linkTargets(ctx context.Context, checks []linkCheck) (map[*meta]ma
 		offset[m] = width
 		width += len(fields[m])
 	}
-	parts := make([]*store.Query, len(order))
+	parts, shape := make([]*store.Query, len(order)), make([]byte, 0, 128)
 	for i, m := range order {
 		parts[i] = db.targetQuery(m, i, names[m], fields[m], offset[m], width)
+		shape = strconv.AppendInt(append(append(shape, m.Name...), 0), int64(len(names[m])), 10)
+		shape = append(append(shape, strings.Join(fields[m], ",")...), 0)
 	}
 	parts[0].Union, parts[0].AnyOrder = parts[1:], true
+	parts[0].Statement = db.app.statement("links", string(shape))
 	found := map[*meta]map[string]*linkTarget{}
 	err := db.each(ctx, parts[0], func(row [][]byte) error {
 		part, _ := strconv.Atoi(string(row[0]))

@@ -17,6 +17,13 @@ type names struct {
 	ctx context.Context
 	db  *DB
 	now time.Time
+	// moment and user are what is written of when and by whom.
+	moment, user any
+}
+
+func (db *DB) newNames(ctx context.Context) *names {
+	now := db.app.now()
+	return &names{ctx: ctx, db: db, now: now, moment: now.Format(timestampLayout), user: db.user.Name}
 }
 
 // setName names a new document by its DocType's autoname, unless a hook does.

@@ -195,8 +195,9 @@ func (db *DB) listing(ctx context.Context, m *meta, args listArgs) (*listing, er
 
 // send answers with the list under a key.
 func (l *listing) send(ctx context.Context, w http.ResponseWriter, key string) (err error) {
-	out := append(append(make([]byte, 0, 4096), '{'), jsonKey(key)...)
-	out = append(out, '[')
+	out := l.db.app.buffer()
+	defer func() { l.db.app.reuse(out) }()
+	out = append(append(append(out, '{'), jsonKey(key)...), '[')
 	switch {
 	case l.b == nil:
 	case l.args.pages.children != nil:

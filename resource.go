@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"unicode/utf8"
 
 	"github.com/frappems/frappems/internal/value"
@@ -60,8 +59,9 @@ func sendJSON(w http.ResponseWriter, status int, body []byte) error {
 // sendDoc answers with a document: of one that the user could change but may not read, without its values.
 func (db *DB) sendDoc(w http.ResponseWriter, d *Doc) error {
 	w.Header().Set("ETag", d.tag())
-	out := db.appendDoc([]byte(`{"data":`), d, false)
-	return sendJSON(w, http.StatusOK, append(out, '}'))
+	out := append(db.appendDoc(append(db.app.buffer(), `{"data":`...), d, false), '}')
+	defer db.app.reuse(out)
+	return sendJSON(w, http.StatusOK, out)
 }
 
 // appendDoc writes a document as the user may see it, with its nulls or without.
@@ -86,17 +86,19 @@ func (a *App) serveGet(w http.ResponseWriter, r *http.Request, db *DB, m *meta, 
 		}
 		return db.sendDoc(w, d)
 	}
-	out, modified, err := db.appendDocument(r.Context(), append(make([]byte, 0, 4096), `{"data":`...), m, name, access.readsLevel)
+	out, modified, err := db.appendDocument(r.Context(), append(a.buffer(), `{"data":`...), m, name, access.readsLevel)
 	if err != nil {
 		return err
 	}
+	defer func() { a.reuse(out) }()
 	tag := versionTag(modified)
 	w.Header().Set("ETag", tag)
 	if matchesTag(r.Header.Get("If-None-Match"), tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	return sendJSON(w, http.StatusOK, append(out, '}'))
+	out = append(out, '}')
+	return sendJSON(w, http.StatusOK, out)
 }
 
 func (a *App) serveCreate(w http.ResponseWriter, r *http.Request, db *DB, m *meta) error {
@@ -511,12 +513,6 @@ func (b *queryBuilder) rights() listRights {
 	return listRights{b.access.all, b.access.always, b.access.own, b.access.readLevels}
 }
 
-// What is kept of the lists of a DocType: so many, of texts so long. The next one makes room by forgetting all others.
-const (
-	maxKept     = 100
-	maxKeptText = 1000
-)
-
 func (b *queryBuilder) addListFields(fields json.RawMessage) error {
 	key := listKey{rights: b.rights(), text: string(fields)}
 	if known := b.meta.listFields.get(key); known != nil && len(b.sources) == 0 {
@@ -538,27 +534,6 @@ func (b *queryBuilder) addListFields(fields json.RawMessage) error {
 		b.meta.listFields.put(key, &listFields{slices.Clip(b.output), slices.Clip(b.query.Columns), b.dropped})
 	}
 	return nil
-}
-
-// kept is a map of limited size for concurrent use. The zero value is empty.
-type kept[K comparable, V any] struct {
-	mu sync.RWMutex
-	m  map[K]*V
-}
-
-func (k *kept[K, V]) get(key K) *V {
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	return k.m[key]
-}
-
-func (k *kept[K, V]) put(key K, v *V) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.m == nil || len(k.m) >= maxKept {
-		k.m = map[K]*V{}
-	}
-	k.m[key] = v
 }
 
 // setLimit puts the page into the query. Without a limit there is no start either, as in Frappe, and one row more than

@@ -3,7 +3,6 @@ package frappems
 import (
 	"context"
 	"strings"
-	"time"
 
 	"github.com/frappems/frappems/internal/naming"
 	"github.com/frappems/frappems/internal/plain"
@@ -23,12 +22,12 @@ func (db *DB) insert(ctx context.Context, d *Doc) error {
 	if !a.ever(mayCreate) {
 		return a.denied(mayCreate, "")
 	}
-	n := &names{ctx: ctx, db: db, now: db.app.now()}
+	n := db.newNames(ctx)
 	d.fillEmpty(db.defaults(d.meta))
 	if err := n.takeRows(d); err != nil {
 		return err
 	}
-	db.stamp(d, n.now)
+	n.stamp(d)
 	if err := checkTransition(a, d, 0); err != nil {
 		return err
 	}
@@ -127,18 +126,17 @@ func (a *access) restrictedBesidesName(d *Doc) bool {
 }
 
 // stamp says who writes a document or row and when. Owner and creation are never the client's to set.
-func (db *DB) stamp(d *Doc, at time.Time) {
-	now := at.Format(timestampLayout)
-	d.values[slotModified], d.values[slotModifiedBy] = now, db.user.Name
+func (n *names) stamp(d *Doc) {
+	d.values[slotModified], d.values[slotModifiedBy] = n.moment, n.user
 	if d.before != nil {
 		d.values[slotOwner], d.values[slotCreation] = d.before.values[slotOwner], d.before.values[slotCreation]
 	} else {
-		d.values[slotOwner], d.values[slotCreation] = db.user.Name, now
+		d.values[slotOwner], d.values[slotCreation] = n.user, n.moment
 	}
 	d.values[slotDocstatus] = toInt(d.values[slotDocstatus])
 	d.values[slotIdx] = toInt(d.values[slotIdx])
 	if at, has := d.meta.slotOf["tenant_id"]; has {
-		d.values[at] = db.tenant
+		d.values[at] = n.db.tenant
 	}
 }
 
@@ -257,7 +255,7 @@ func (db *DB) save(ctx context.Context, d *Doc) error {
 	if err != nil {
 		return err
 	}
-	n := &names{ctx: ctx, db: db, now: db.app.now()}
+	n := db.newNames(ctx)
 	d.children(func(row *Doc) error {
 		row.taken = false
 		return nil
@@ -265,7 +263,7 @@ func (db *DB) save(ctx context.Context, d *Doc) error {
 	if err := n.takeRows(d); err != nil {
 		return err
 	}
-	db.stamp(d, n.now)
+	n.stamp(d)
 	if err := n.nameRows(d); err != nil {
 		return err
 	}
@@ -372,7 +370,7 @@ func (n *names) takeRows(d *Doc) error {
 				row.fillEmpty(defaults)
 			}
 			row.isNew, row.taken = row.before == nil, true
-			n.db.stamp(row, n.now)
+			n.stamp(row)
 		}
 	}
 	return nil
@@ -418,7 +416,7 @@ func (db *DB) delete(ctx context.Context, m *meta, name string) error {
 	if err := db.checkNotLinked(ctx, d, false); err != nil {
 		return err
 	}
-	n := &names{ctx: ctx, db: db, now: db.app.now()}
+	n := db.newNames(ctx)
 	if err := n.giveBack(d); err != nil {
 		return err
 	}
@@ -450,9 +448,8 @@ func (db *DB) defaults(m *meta) []any {
 }
 
 func (db *DB) defaultOf(m *meta, f *Field) any {
-	now := db.app.now()
 	if f.Fieldtype == "Time" {
-		return now.Format(timestampLayout)[11:]
+		return db.app.now().Format(timestampLayout)[11:]
 	}
 	if f.Fieldtype == "Link" && f.Options != "User" && !bool(f.IgnoreUserPermissions) {
 		if allowed := db.user.Restrictions[f.Options]; len(allowed) == 1 {
@@ -472,9 +469,9 @@ func (db *DB) defaultOf(m *meta, f *Field) any {
 	case f.Default == "__user":
 		return db.user.Name
 	case f.Default == "Today":
-		return now.Format("2006-01-02")
+		return db.app.now().Format("2006-01-02")
 	case f.Fieldtype == "Datetime" && strings.EqualFold(f.Default, "now"):
-		return now.Format(timestampLayout)
+		return db.app.now().Format(timestampLayout)
 	}
 	return f.castNumber(f.Default)
 }

@@ -58,6 +58,9 @@ func hasContent(f *Field, v any) bool {
 			return true
 		}
 	}
+	if !strings.Contains(text, "<") {
+		return strings.TrimSpace(text) != ""
+	}
 	return strings.TrimSpace(tagPattern.ReplaceAllString(text, "")) != ""
 }
 
@@ -249,12 +252,15 @@ func (d *Doc) checkConstants() error {
 func (d *Doc) same(at int) bool { return d.sameAs(d.before, at) }
 
 func (d *Doc) sameAs(other *Doc, at int) bool {
-	now, err1 := d.text(at)
-	was, err2 := other.text(at)
-	if err1 != nil || err2 != nil {
-		return false
+	switch v := d.values[at].(type) {
+	case nil, string, int64, float64, bool:
+		if v == other.values[at] {
+			return true
+		}
 	}
-	return now == nil && was == nil || now != nil && was != nil && *now == *was
+	now, null, err1 := d.text(at)
+	was, wasNull, err2 := other.text(at)
+	return err1 == nil && err2 == nil && null == wasNull && now == was
 }
 
 func sameRows(now, was []*Doc) bool {
@@ -307,8 +313,8 @@ func (d *Doc) checkAfterSubmit() error {
 	return nil
 }
 
-// text is the form of a value that its column keeps: nil for NULL.
-func (d *Doc) text(at int) (*string, error) {
+// text is the form of a value that its column keeps.
+func (d *Doc) text(at int) (text string, null bool, err error) {
 	s := &d.meta.slots[at]
 	v := d.values[at]
 	if s.field != nil {
@@ -318,11 +324,8 @@ func (d *Doc) text(at int) (*string, error) {
 		v = "0"
 	}
 	if v == nil {
-		return nil, nil
+		return "", true, nil
 	}
-	text, err := columnText(s.column, v)
-	if err != nil {
-		return nil, err
-	}
-	return &text, nil
+	text, err = columnText(s.column, v)
+	return text, false, err
 }

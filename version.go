@@ -7,8 +7,14 @@ import (
 
 // versionTag is the ETag of a document that was modified at this time: its digits, down to the microsecond.
 func versionTag(modified string) string {
-	digits := strings.NewReplacer("-", "", " ", "", ":", "", ".", "").Replace(modified)
-	return `"` + (digits + "00000000000000000000")[:20] + `"`
+	tag := []byte(`"00000000000000000000"`)
+	for i, at := 0, 1; i < len(modified) && at < len(tag)-1; i++ {
+		if c := modified[i]; c >= '0' && c <= '9' {
+			tag[at] = c
+			at++
+		}
+	}
+	return string(tag)
 }
 
 func (d *Doc) tag() string { return versionTag(toText(d.values[slotModified])) }

@@ -89,7 +89,7 @@ func (s *Source) part(part string) string {
 	if part == "WW" {
 		return consecutiveWeek(s.Now)
 	}
-	field := strings.NewReplacer("{", "", "}", "").Replace(part)
+	field := strings.ReplaceAll(strings.ReplaceAll(part, "{", ""), "}", "")
 	text, has := s.Field(field)
 	if !has && field == part {
 		return part

@@ -8,6 +8,9 @@ import (
 
 // Date reads a date as MariaDB does: year, month and day with any usual separator, or eight digits; a time is cut off.
 func Date(s string) (string, bool) {
+	if isDay(s) {
+		return s, true
+	}
 	text, ok := Datetime(s)
 	return text[:min(10, len(text))], ok
 }
@@ -15,6 +18,9 @@ func Date(s string) (string, bool) {
 // Datetime reads a date and time as MariaDB does, and gives it as 2026-03-15 10:20:30.000000; a date alone is its midnight, digits
 // past microseconds are cut.
 func Datetime(s string) (string, bool) {
+	if isMoment(s) {
+		return s, true
+	}
 	day, clock := strings.TrimSpace(s), "00:00:00.000000"
 	if at := strings.IndexAny(day, " T"); at >= 0 {
 		var ok bool
@@ -44,6 +50,28 @@ func Datetime(s string) (string, bool) {
 		return "", false
 	}
 	return t.Format(time.DateOnly) + " " + clock, true
+}
+
+// isMoment reports whether s is what Datetime gives, which it nearly always is. The last days of months take the long way.
+func isMoment(s string) bool {
+	return len(s) == 26 && isDay(s[:10]) && s[10] == ' ' && isForm(s[11:], "00:00:00.000000") && s[11:13] < "24" && s[14] < '6' && s[17] < '6'
+}
+
+func isDay(s string) bool {
+	return isForm(s, "0000-00-00") && s[:4] > "0000" && s[5:7] > "00" && s[5:7] <= "12" && s[8:] > "00" && s[8:] <= "28"
+}
+
+// isForm reports whether s has digits where form has zeros, and is like form elsewhere.
+func isForm(s, form string) bool {
+	if len(s) != len(form) {
+		return false
+	}
+	for i := range len(form) {
+		if c := s[i]; c != form[i] && (form[i] != '0' || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return true
 }
 
 // Time reads a time of day: hours and minutes, and seconds with a fraction where given.

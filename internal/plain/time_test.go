@@ -28,6 +28,12 @@ func TestTimes(t *testing.T) {
 		{"seconds", Time, "23:59:60", ""},
 		{"hour", Time, "9", ""},
 		{"blank", Time, "09: 5", ""},
+		{"as it is kept", Datetime, "2026-03-15 10:20:30.000001", "2026-03-15 10:20:30.000001"},
+		{"day 30 of February", Datetime, "2026-02-30 10:20:30.000001", ""},
+		{"last day", Datetime, "2026-03-31 10:20:30.000001", "2026-03-31 10:20:30.000001"},
+		{"minute 60", Datetime, "2026-03-15 10:60:30.000001", ""},
+		{"month 13", Date, "2026-13-15", ""},
+		{"day 0", Date, "2026-12-00", ""},
 		{"letters in the fraction", Time, "09:05:00.x", ""},
 	} {
 		if got, ok := tt.read(tt.in); ok != (tt.want != "") || ok && got != tt.want {

@@ -32,8 +32,9 @@ func mutants() []mutant {
 	list := []mutant{
 		{name: "list", edits: []replacement{{"resource.go", "return b, b.setPages(args)", "b.query.AnyTenant = !b.isAggregate()\n\treturn b, b.setPages(args)"}}},
 		{name: "count", edits: []replacement{{"resource.go", "return b, b.setPages(args)", "b.query.AnyTenant = b.isAggregate()\n\treturn b, b.setPages(args)"}}},
-		{name: "get", edits: []replacement{{"docstore.go", "Columns: m.layout.columns[0],", "AnyTenant: true, Columns: m.layout.columns[0],"}}},
-		{name: "child", edits: []replacement{{"docstore.go", "Columns: m.layout.columns[i+1],", "AnyTenant: true, Columns: m.layout.columns[i+1],"}}},
+		{name: "get", edits: []replacement{{"layout.go", "Columns: m.layout.columns[0],", "AnyTenant: true, Columns: m.layout.columns[0],"},
+			{"layout.go", "Columns: m.layout.joined,", "AnyTenant: true, Columns: m.layout.joined,"}}},
+		{name: "child", edits: []replacement{{"layout.go", "Columns: m.layout.columns[i+1],", "AnyTenant: true, Columns: m.layout.columns[i+1],"}}},
 		{name: "load for a change", edits: []replacement{{"docstore.go", "Columns: m.allColumns(),", "AnyTenant: true, Columns: m.allColumns(),"}}},
 		{name: "link check", edits: []replacement{{"link.go", "Columns: []store.Expr{{Func: store.FuncLiteral, Text: &number},",
 			"AnyTenant: true, Columns: []store.Expr{{Func: store.FuncLiteral, Text: &number},"}}},
