@@ -15,10 +15,13 @@ mutants: ## leaks between tenants are put into copies of the sources, and the te
 release-check: ## the modules as a release would publish them, used from outside
 	scripts/release-check.sh
 
+bench: ## the service against handlers written by hand: 22 minutes; ARGS are its flags
+	scripts/bench.sh $(ARGS)
+
 soak: ## the same tests for longer: fuzzing, killed writers and tenants
 	scripts/soak.sh
 
 serve: ## the orders example
 	go run ./cmd/frappems serve
 
-.PHONY: test lint fuzz mutants release-check soak serve
+.PHONY: test lint fuzz mutants release-check bench soak serve

@@ -46,6 +46,11 @@ need_cc() {
 	export CGO_ENABLED=1
 }
 
+# need_wrk sees to the load generator of the bench.
+need_wrk() {
+	command -v wrk >/dev/null || install wrk
+}
+
 # need_mariadb sees to a MariaDB server. The tests start private ones, so of Debian's packages it takes those that bring no service.
 need_mariadb() {
 	(PATH=$PATH:/usr/sbin:/usr/bin && command -v mariadbd && command -v mariadb-install-db) >/dev/null || install mariadb-server-core mariadb-client-core

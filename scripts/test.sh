@@ -4,6 +4,7 @@
 need_go
 need_cc
 need_mariadb
+need_wrk
 command -v git >/dev/null || install git
 command -v curl >/dev/null || install curl # for the recipes in READMEs
 scripts/lint.sh
