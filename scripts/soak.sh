@@ -24,6 +24,8 @@ for dir in $dirs; do
 	step "tenants: $ISOLATION_OPERATIONS requests on the store of $dir, seed $ISOLATION_SEED"
 	go -C "$dir" test -count=1 -timeout 20m -v -run '^TestIsolation$' . || failed=1
 done
+step "mutants: leaks between tenants that the tests have to find"
+go -C internal/tools run ./mutants "$PWD" || failed=1
 step "random statements on all stores, seed $RANDOM_SEED"
 go -C internal/differential test -count=1 -timeout 20m -run '^TestStatements$' . -seed "$RANDOM_SEED" -queries "${QUERIES:-10000}" || failed=1
 exit "$failed"
