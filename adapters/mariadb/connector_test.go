@@ -129,7 +129,11 @@ func TestSilence(t *testing.T) {
 	if _, err := db.ExecContext(t.Context(), "KILL CONNECTION_ID()"); err == nil {
 		t.Error("the connection has not ended")
 	}
-	if err := db.PingContext(t.Context()); err != nil {
+	err := db.PingContext(t.Context())
+	if err != nil { // the server said that it ends the connection before it did
+		err = db.PingContext(t.Context())
+	}
+	if err != nil {
 		t.Error(err)
 	}
 }
