@@ -40,7 +40,8 @@ func TestRun(t *testing.T) {
 		t.Errorf("medians: got %d, want %d", got, want)
 	}
 	for _, m := range r.Median {
-		if m.Rate <= 0 || m.P99 <= 0 || m.CPU <= 0 || m.Allocs <= 0 || m.Ratio <= 0 || (m.Server != onSQLite && m.Operation != "ping") != (m.Database > 0) {
+		asksMariaDB := m.Server != onSQLite && m.Operation != "ping" // which has work of its own beside the others
+		if m.Rate <= 0 || m.P99 <= 0 || m.CPU <= 0 || m.Allocs <= 0 || m.Ratio <= 0 || asksMariaDB && m.Database <= 0 {
 			t.Errorf("got %+v, want values for everything", m)
 		}
 	}
