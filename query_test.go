@@ -263,3 +263,17 @@ func quoteJSON(s string) string {
 	text, _ := json.Marshal(s)
 	return string(text)
 }
+
+// TestListOfNothing checks that a list without rows is one in JSON too, which clients go through.
+func TestListOfNothing(t *testing.T) {
+	db, err := newShop(t).app.AsTenant(t.Context(), "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, filters := range []any{nil, [][]any{{"name", "in", []string{}}}} {
+		rows, err := db.List(t.Context(), "Item", frappems.ListOptions{Filters: filters})
+		if got, _ := json.Marshal(rows); err != nil || string(got) != "[]" {
+			t.Errorf("%v: got %s, %v, want []", filters, got, err)
+		}
+	}
+}

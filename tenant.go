@@ -512,10 +512,10 @@ func (db *DB) List(ctx context.Context, doctype string, o ListOptions) ([]map[st
 		}
 	}
 	b, err := db.list(ctx, m, args)
+	all := []map[string]any{} // in JSON a list without rows is [], as in Frappe
 	if err != nil || b == nil {
-		return nil, err
+		return all, err
 	}
-	var all []map[string]any
 	err = db.each(ctx, &b.query, func(row [][]byte) error {
 		if len(all) >= db.app.config.MaxRows {
 			return tooManyRows(db.app.config.MaxRows)
