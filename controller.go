@@ -343,6 +343,8 @@ func addDocMethod[T, In, Out any](app *App, site, name string, m docMethod, meth
 		return fmt.Errorf("DocMethod %q: it needs a name and a method", name)
 	case m.need.String() == "":
 		return fmt.Errorf("DocMethod %q: it needs a right, such as NeedWrite", name)
+	case errors.As(json.Unmarshal([]byte("{}"), new(In)), new(*json.UnmarshalTypeError)):
+		return fmt.Errorf("DocMethod %q: its last argument is a %s, want a struct of what clients send", name, reflect.TypeFor[In]())
 	case l.methods[p.meta][name].call != nil:
 		return fmt.Errorf("DocMethod %q: %s has it already, registered at %s", name, p.meta.Name, l.methods[p.meta][name].site)
 	}

@@ -420,6 +420,10 @@ func TestRegistrationOfControllers(t *testing.T) {
 			frappems.Controller[plainParcel](app)
 			frappems.DocMethod(app, "open", 0, (*plainParcel).Open)
 		}, []string{`DocMethod "open": it needs a right`}},
+		"method of a text": {func(app *frappems.App) {
+			frappems.Controller[plainParcel](app)
+			frappems.DocMethod(app, "open", frappems.NeedRead, func(*plainParcel, context.Context, *frappems.DB, string) (any, error) { return nil, nil })
+		}, []string{`DocMethod "open": its last argument is a string, want a struct`}},
 		"method without name": {func(app *frappems.App) {
 			frappems.Controller[plainParcel](app)
 			frappems.DocMethod(app, "", frappems.NeedRead, (*plainParcel).Open)
