@@ -185,7 +185,8 @@ func NewTokens(r io.Reader) (*Tokens, error) {
 	decoder.DisallowUnknownFields()
 	var entries []tokenEntry
 	if err := decoder.Decode(&entries); err != nil {
-		return nil, fmt.Errorf("frappems: users: after %d bytes: %w", decoder.InputOffset(), err)
+		return nil, fmt.Errorf(`frappems: users: after %d bytes: %w; want a list such as [{"user": …, "api_key": …, "api_secret": …, "roles": […], "tenant": …}]`,
+			decoder.InputOffset(), err)
 	}
 	if _, err := decoder.Token(); err != io.EOF {
 		return nil, errors.New("frappems: users: something follows the list")

@@ -115,7 +115,7 @@ func TestNewTokensReads(t *testing.T) {
 func TestNewTokensRefuses(t *testing.T) {
 	const ada = `{"user": "ada", "api_key": "a", "api_secret": "s"}`
 	for _, test := range []struct{ name, users, want string }{
-		{"no list", ada, "users"},
+		{"no list", ada, `want a list such as [{"user"`},
 		{"no JSON", `[{"user": `, "users"},
 		{"empty", ``, "users"},
 		{"more", `[] []`, "follows the list"},

@@ -348,7 +348,11 @@ func TestCentralConfig(t *testing.T) {
 	if _, err := frappems.New(config); err == nil || !strings.Contains(err.Error(), "Config.Central.URL") {
 		t.Errorf("CheckRemoteLinks without a Central Site: got %v", err)
 	}
-	config.Central.URL = "nonsense"
+	config.Central.URL = at
+	if _, err := frappems.New(config); err == nil || !strings.Contains(err.Error(), "APIKey or a User") {
+		t.Errorf("CheckRemoteLinks without a user: got %v", err)
+	}
+	config.Central.URL, config.Central.User, config.Central.Password = "nonsense", "service@example.com", "sesame"
 	if _, err := frappems.New(config); err == nil || !strings.Contains(err.Error(), "Config.Central.URL") {
 		t.Errorf("got %v", err)
 	}

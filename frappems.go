@@ -130,8 +130,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("frappems: Config.Tenant %q: want 1 to 64 of A-Z a-z 0-9 . _ - and not SYSTEM", c.Tenant)
 	case c.EncryptionKey != nil && len(c.EncryptionKey) != 32:
 		return fmt.Errorf("frappems: Config.EncryptionKey has %d bytes, want 32", len(c.EncryptionKey))
-	case c.RemoteLinks == CheckRemoteLinks && c.Central.URL == "":
-		return errors.New("frappems: Config.RemoteLinks is CheckRemoteLinks, which needs Config.Central.URL")
+	case c.RemoteLinks == CheckRemoteLinks && (c.Central.URL == "" || c.Central.APIKey == "" && c.Central.User == ""):
+		return errors.New("frappems: Config.RemoteLinks is CheckRemoteLinks, which needs Config.Central.URL, and an APIKey or a User there")
 	case c.MaxBodyBytes < 0:
 		return errors.New("frappems: Config.MaxBodyBytes is negative")
 	case c.MaxQueryBytes < 0:
@@ -192,7 +192,7 @@ func New(config Config) (*App, error) {
 	if c.DocTypes != nil {
 		loaded, err := LoadDocTypes(c.DocTypes)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("frappems: Config.DocTypes: %w", err)
 		}
 		types = append(loaded, types...)
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -117,6 +118,7 @@ func TestNewRefuses(t *testing.T) {
 		{"system tenant", frappems.Config{Store: &idleStore{}, Tenant: "SYSTEM"}, "Config.Tenant"},
 		{"short key", frappems.Config{Store: &idleStore{}, EncryptionKey: []byte("short")}, "Config.EncryptionKey has 5 bytes, want 32"},
 		{"empty key", frappems.Config{Store: &idleStore{}, EncryptionKey: []byte{}}, "Config.EncryptionKey"},
+		{"no directory", frappems.Config{Store: &idleStore{}, DocTypes: os.DirFS("nowhere")}, "Config.DocTypes"},
 		{"body", frappems.Config{Store: &idleStore{}, MaxBodyBytes: -1}, "Config.MaxBodyBytes"},
 		{"query", frappems.Config{Store: &idleStore{}, MaxQueryBytes: -1}, "Config.MaxQueryBytes"},
 		{"rows", frappems.Config{Store: &idleStore{}, MaxRows: -1}, "Config.MaxRows"},

@@ -35,7 +35,7 @@ func parse(e *env, command string, args []string) (*options, error) {
 	set := flag.NewFlagSet("frappems "+command, flag.ContinueOnError)
 	set.SetOutput(e.stderr)
 	set.StringVar(&o.doctypes, "doctypes", "", "`directory` of DocType JSON files (default: those of an example)")
-	set.StringVar(&o.store, "store", "", "where documents are kept: sqlite:PATH, mysql:`URL` or memory:; with --doctypes by default the variable "+
+	set.StringVar(&o.store, "store", "", "where documents are kept, a `URL`: "+stores+"; with --doctypes by default the variable "+
 		storeVariable+", which others do not see in the list of processes (the example: sqlite:orders.db)")
 	set.StringVar(&o.log, "log", "info", "least `level` of the log: debug, info, warn or error")
 	if command == "serve" {
@@ -108,6 +108,9 @@ func (o *options) config(e *env) (frappems.Config, error) {
 	var err error
 	if c.Central, err = centralConfig(o.getenv(e)); err != nil {
 		return c, err
+	}
+	if c.RemoteLinks == frappems.CheckRemoteLinks && c.Central.APIKey == "" {
+		return c, usageError("--remote-links check needs a user of the Central Site: CENTRAL_API_KEY and CENTRAL_API_SECRET")
 	}
 	files := exampleDocTypes()
 	if !o.isExample() {
@@ -221,6 +224,10 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	listener, err := lc.Listen(ctx, "tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("%s is in use by another program: choose another address with --addr", addr)
+	}
+	var malformed *net.AddrError
+	if errors.As(err, &malformed) {
+		return nil, usageError(fmt.Sprintf("--addr %s: want host:port, such as 127.0.0.1:8000", addr))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("--addr: %w", err)

@@ -50,7 +50,7 @@ func (o *options) signIn(e *env) (*signIn, error) {
 	}
 	tokens, err := frappems.NewTokens(strings.NewReader(string(users)))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("--users %s: %s", o.users, strings.TrimPrefix(err.Error(), "frappems: users: "))
 	}
 	if s.central != nil {
 		s.auth = frappems.Chain(tokens, s.central)

@@ -75,6 +75,7 @@ func TestServeCentral(t *testing.T) {
 
 func TestServeCentralMistakes(t *testing.T) {
 	for _, test := range []struct{ name, value, want string }{
+		{"CENTRAL_API_SECRET", "", "--remote-links check needs a user of the Central Site: CENTRAL_API_KEY"},
 		{"CENTRAL_SITE_URL", "erp", "Config.URL"},
 		{"CENTRAL_SITE_TIMEOUT", "soon", "CENTRAL_SITE_TIMEOUT"},
 		{"CENTRAL_TENANT", "", "CENTRAL_TENANT"},
@@ -84,7 +85,7 @@ func TestServeCentralMistakes(t *testing.T) {
 	} {
 		var stdout, stderr bytes.Buffer
 		e := &env{&stdout, &stderr, environment(map[string]string{"CENTRAL_SITE_URL": "http://central.test", "CENTRAL_TENANT": "acme"}, test.name, test.value)}
-		if code := run(t.Context(), e, []string{"serve", "--store", "memory:", "--addr", "127.0.0.1:0"}); code != 2 || !strings.Contains(stderr.String(), test.want) {
+		if code := run(t.Context(), e, []string{"serve", "--store", "memory:", "--addr", "127.0.0.1:0", "--remote-links", "check"}); code != 2 || !strings.Contains(stderr.String(), test.want) {
 			t.Errorf("%s=%s: got %d %s, want %s", test.name, test.value, code, &stderr, test.want)
 		}
 	}
