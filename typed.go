@@ -1,6 +1,7 @@
 package frappems
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -236,11 +237,10 @@ func (p *structPlan) addField(f reflect.StructField, name string) error {
 	}
 	at := p.meta.tableOf(name)
 	if at < 0 {
-		hint := ""
 		if name == "" {
-			hint = ` in a tag such as json:"customer"; json:"-" keeps a field out of documents`
+			return errors.New(`want the name of the DocType's field in a tag such as json:"customer"; json:"-" keeps one out of documents`)
 		}
-		return fmt.Errorf("%s has no field %q with a value%s", p.meta.Name, name, hint)
+		return fmt.Errorf("%s has no field %q with a value", p.meta.Name, name)
 	}
 	table := &p.meta.tables[at]
 	row := rowType(f.Type)

@@ -13,6 +13,7 @@ import (
 
 // Numbers of errors that those who set up a service meet.
 const (
+	accessDenied    = 1045
 	unknownDatabase = 1049
 	unknownVariable = 1193
 )
@@ -134,8 +135,14 @@ func refused(ctx context.Context, conn driver.Conn, err error) error {
 // hint adds what to do.
 func hint(err error) error {
 	var problem *mysql.MySQLError
-	if errors.As(err, &problem) && problem.Number == unknownDatabase {
+	if !errors.As(err, &problem) {
+		return err
+	}
+	switch problem.Number {
+	case unknownDatabase:
 		return fmt.Errorf("%w: make it with CREATE DATABASE", err)
+	case accessDenied:
+		return fmt.Errorf("%w: look at user and password in the URL", err)
 	}
 	return err
 }

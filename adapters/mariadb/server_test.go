@@ -70,7 +70,7 @@ func TestServerRefused(t *testing.T) {
 		t.Errorf("refused services have made the tables %q", got)
 	}
 	wantRefused(t, own.URL("missing"), "missing", "CREATE DATABASE")
-	wantRefused(t, strings.Replace(url, "root@", "nobody:hunter2@", 1), "nobody", "Access denied")
+	wantRefused(t, strings.Replace(url, "root@", "nobody:hunter2@", 1), "nobody", "Access denied", "user and password")
 	if err := own.Stop(); err != nil {
 		t.Fatal(err)
 	}

@@ -41,6 +41,9 @@ func open(path string, d *collated) (store.Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
+	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+		return nil, fmt.Errorf("sqlite: the directory of %s: %w", filepath.Base(path), err)
+	}
 	if err := checkForeign(path, d); err != nil {
 		return nil, err
 	}
