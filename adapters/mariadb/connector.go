@@ -13,6 +13,7 @@ import (
 
 // Numbers of errors that those who set up a service meet.
 const (
+	databaseDenied  = 1044 // there is none, or the user has no rights there
 	accessDenied    = 1045
 	unknownDatabase = 1049
 	unknownVariable = 1193
@@ -141,6 +142,8 @@ func hint(err error) error {
 	switch problem.Number {
 	case unknownDatabase:
 		return fmt.Errorf("%w: make it with CREATE DATABASE", err)
+	case databaseDenied:
+		return fmt.Errorf("%w: make it with CREATE DATABASE where it is missing, and GRANT the user its rights there", err)
 	case accessDenied:
 		return fmt.Errorf("%w: look at user and password in the URL", err)
 	}

@@ -70,6 +70,8 @@ func TestServerRefused(t *testing.T) {
 		t.Errorf("refused services have made the tables %q", got)
 	}
 	wantRefused(t, own.URL("missing"), "missing", "CREATE DATABASE")
+	execute(t, connect(t, own.URL("mysql")), "CREATE USER limited@'%' IDENTIFIED BY 'hunter2'")
+	wantRefused(t, strings.Replace(own.URL("missing"), "root@", "limited:hunter2@", 1), "missing", "CREATE DATABASE", "GRANT")
 	wantRefused(t, strings.Replace(url, "root@", "nobody:hunter2@", 1), "nobody", "Access denied", "user and password")
 	if err := own.Stop(); err != nil {
 		t.Fatal(err)
