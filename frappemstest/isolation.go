@@ -430,7 +430,7 @@ func (r *isolation) checkCounts(operations int) {
 	}
 	routes := isolationRoutes()
 	for _, route := range slices.AppendSeq(routes, maps.Keys(r.routes)) {
-		if want := 50 * min(operations, 10000) / 10000; operations >= 3000 && r.routes[route] < want {
+		if want := 40 * min(operations, 10000) / 10000; operations >= 3000 && r.routes[route] < want {
 			r.Errorf("%s: %d requests, want at least %d", route, r.routes[route], want)
 		}
 	}
