@@ -249,6 +249,12 @@ func newMeta(d *DocType) (*meta, error) {
 	if err := m.addFields(); err != nil {
 		return nil, err
 	}
+	if prefix := "field:"; strings.HasPrefix(strings.ToLower(d.Autoname), prefix) {
+		field := strings.TrimSpace(d.Autoname[len(prefix):])
+		if _, there := m.slotOf[field]; !there {
+			return nil, fmt.Errorf("autoname: there is no field %q", field)
+		}
+	}
 	if d.IsTable {
 		for _, c := range parentColumns() {
 			if i, there := m.slotOf[c.Name]; there {
