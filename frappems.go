@@ -156,8 +156,8 @@ const (
 	stopped
 )
 
-// App is one service. Registration (Resource, Handle, Method, Public, Use) is for one goroutine, before Start; its mistakes
-// panic and name the lines of the program. Everything else may be called concurrently.
+// App is one service. Registration (Resource, Controller, On, Handle, Method, Public, Use) is for one goroutine, before Start;
+// its mistakes panic and name the lines of the program. Everything else may be called concurrently.
 type App struct {
 	config    Config
 	registry  *registry
