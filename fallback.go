@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"io"
 	"maps"
-	"mime"
 	"net/http"
 	"net/url"
 	"path"
@@ -164,8 +163,13 @@ func (x *exchange) ownsPlain(r *http.Request) (bool, error) {
 
 // isMultipart says whether a body may be an upload, of any size.
 func isMultipart(r *http.Request) bool {
-	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	return strings.HasPrefix(kind, "multipart/")
+	return strings.HasPrefix(bodyKind(r), "multipart/")
+}
+
+// bodyKind is the type of a body, whatever its parameters are: some that Go refuses, others do not.
+func bodyKind(r *http.Request) string {
+	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	return strings.ToLower(strings.TrimSpace(kind))
 }
 
 // keepsNamed is keeps for the DocType that an escaped path begins with.
@@ -238,8 +242,11 @@ func (x *exchange) refuse(doctype, what string) error {
 func (x *exchange) arguments(r *http.Request, whole bool) (map[string][]json.RawMessage, error) {
 	args := map[string][]json.RawMessage{}
 	addPairs(args, r.URL.RawQuery)
-	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	kind := bodyKind(r)
 	isJSON, isForm := kind == "application/json" || strings.HasSuffix(kind, "+json"), kind == "application/x-www-form-urlencoded"
+	if len(r.Header["Content-Type"]) > 1 {
+		return nil, Errorf(ValidationError, "The request has more than one Content-Type")
+	}
 	if !whole && !isJSON && !isForm || r.Body == nil || r.Body == http.NoBody {
 		return args, nil
 	}

@@ -189,6 +189,9 @@ func TestFallback(t *testing.T) {
 		{"POST " + client + "delete", form, `doctype=Sales+Order&x=%zz`, "own"},
 		{"GET /api/method/frappe.desk.form.save.cancel?doctype=Sales+Order&x=a;b", "", "", "which has no method"},
 		{"GET /api/method/frappe.desk.form.save.cancel?doctype=Sales+Order&x=%", "", "", "which has no method"},
+		{"POST " + client + "delete", "Application/JSON ; a=1; a=2", `{"doctype": "Sales Order"}`, "own"},
+		{"POST /api/method/frappe.desk.form.save.cancel", js + "; a=1; a=2", `{"doctype": "Sales Order"}`, "which has no method"},
+		{"POST /api/method/frappe.desk.form.save.cancel", "text/plain\n" + form, `doctype=Sales+Order`, "more than one Content-Type"},
 		{"POST " + client + "delete", "application/problem+json", `{"doctype": "Sales Order", "x": NaN}`, "ValidationError"},
 		{"POST " + client + "delete", form, `doctype=Customer&doctype=Sales+Order`, "send a call for each"},
 		{"POST /api/method/frappe.desk.form.save.cancel?doctype=Sales+Order&name=SO-1", "multipart/form-data; boundary=x", "--x--", "which has no method"},
@@ -207,7 +210,7 @@ func TestFallback(t *testing.T) {
 			method, target, _ := strings.Cut(test.request, " ")
 			r := httptest.NewRequest(method, target, strings.NewReader(test.body))
 			if test.kind != "" {
-				r.Header.Set("Content-Type", test.kind)
+				r.Header["Content-Type"] = strings.Split(test.kind, "\n")
 			}
 			w := httptest.NewRecorder()
 			before := app.Stats()
