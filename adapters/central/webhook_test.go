@@ -161,6 +161,30 @@ func TestRevokeWhileAsking(t *testing.T) {
 	want(t, a, token("manager:managersecret"), "", frappems.AuthenticationError)
 }
 
+// TestRevokeOfOthersWhileAsking: what is revoked of others, such as sessions that strangers made up, does not keep an answer that was
+// on its way from being kept.
+func TestRevokeOfOthersWhileAsking(t *testing.T) {
+	c := newCentral(t)
+	var a *central.Authenticator
+	asked := 0
+	a = central.NewAuthenticator(config(c, withKey, func(c *central.Config) {
+		c.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+			if r.URL.Path == loggedUser {
+				asked++
+				a.RevokeCredential(fmt.Sprint("madeup", asked))
+				a.Revoke(clerk)
+			}
+			return http.DefaultTransport.RoundTrip(r)
+		})
+	}))
+	for range 3 {
+		want(t, a, token("manager:managersecret"), manager, nil)
+	}
+	if asked != 1 {
+		t.Errorf("got %d questions, want one whose answer is kept", asked)
+	}
+}
+
 // TestWebhook: what Central says has changed is asked about at once.
 func TestWebhook(t *testing.T) {
 	const tm, sm, tc = "token manager", "sid manager", "token clerk"
