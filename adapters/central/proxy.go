@@ -193,6 +193,7 @@ func (p *Proxy) rewrite(r *httputil.ProxyRequest) {
 	}
 	// Clients in a browser send the name of the host that they see, which Central does not know as a site.
 	r.Out.Header.Set("X-Frappe-Site-Name", cmp.Or(p.config.Site, p.target.Hostname()))
+	r.Out.Header.Del("X-Internal-Token") // a secret of the services, which means nothing to Central
 	r.Out.Header.Add("Via", fmt.Sprintf("%d.%d %s", r.In.ProtoMajor, r.In.ProtoMinor, p.via))
 	if id, _ := r.In.Context().Value(requestIDKey{}).(string); id != "" {
 		r.Out.Header.Set("X-Request-Id", id)

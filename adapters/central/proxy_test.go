@@ -128,13 +128,14 @@ func TestProxyHeaders(t *testing.T) {
 		request.Host = "orders.example.com"
 		for key, value := range map[string]string{"Cookie": "sid=abc; user_id=x", "Authorization": "token a:b", "X-Frappe-Csrf-Token": "c0ffee",
 			"X-Frappe-Site-Name": "orders.example.com", "X-Forwarded-For": "6.6.6.6", "X-Forwarded-Host": "shop.example.com", "X-Forwarded-Proto": "https",
-			"Connection": "X-Mine", "X-Mine": "hop", "X-Request-Id": "id-1", "Accept-Encoding": "br"} {
+			"Connection": "X-Mine", "X-Mine": "hop", "X-Request-Id": "id-1", "Accept-Encoding": "br",
+			"X-Internal-Token": "secret"} {
 			request.Header.Set(key, value)
 		}
 		response, body := do(t, request)
 		want := map[string]string{"Cookie": "sid=abc; user_id=x", "Authorization": "token a:b", "X-Frappe-Csrf-Token": "c0ffee",
 			"X-Frappe-Site-Name": frappemstest.CentralSite, "X-Forwarded-For": "127.0.0.1", "X-Forwarded-Host": "orders.example.com",
-			"X-Forwarded-Proto": "http", "X-Mine": "", "X-Request-Id": "id-1", "Accept-Encoding": "br", "Via": "1.1 " + s.proxy.via}
+			"X-Forwarded-Proto": "http", "X-Mine": "", "X-Internal-Token": "", "X-Request-Id": "id-1", "Accept-Encoding": "br", "Via": "1.1 " + s.proxy.via}
 		if trust {
 			want["X-Forwarded-For"], want["X-Forwarded-Host"], want["X-Forwarded-Proto"] = "6.6.6.6, 127.0.0.1", "shop.example.com", "https"
 		}
