@@ -213,7 +213,11 @@ func (x *exchange) ownsMethod(r *http.Request, name string) (bool, error) {
 	}
 	reading := strings.HasPrefix(name[strings.LastIndexByte(name, '.')+1:], "get")
 	var here, there string
-	for _, n := range namedIn(args, reading) {
+	named, err := namedIn(args, reading)
+	if err != nil {
+		return false, err
+	}
+	for _, n := range named {
 		if x.app.keeps(n[0], n[1]) {
 			here = n[0]
 		} else {
@@ -320,8 +324,9 @@ func unquote(text string) string {
 }
 
 // namedIn finds the DocTypes that arguments name, each with that of its parent: the one that the call is about and those of the
-// documents that are sent, else any other. That parent says where rows are counts if it reads.
-func namedIn(args map[string][]json.RawMessage, reads bool) (names [][2]string) {
+// documents that are sent, else any other. That parent says where rows are counts if it reads. Documents that cannot be read are an
+// error, since Frappe reads JSON less strictly.
+func namedIn(args map[string][]json.RawMessage, reads bool) (names [][2]string, err error) {
 	parent := ""
 	if reads && len(args["parent"]) == 1 {
 		parent = argumentText(args["parent"][0])
@@ -337,25 +342,32 @@ func namedIn(args map[string][]json.RawMessage, reads bool) (names [][2]string) 
 	add(parent, args["dt"]...)
 	for _, key := range []string{"doc", "docs", "document", "doclist", "data"} {
 		for _, raw := range args[key] {
+			text := strings.TrimSpace(argumentText(raw))
+			switch isJSON := strings.HasPrefix(text, "{") || strings.HasPrefix(text, "["); {
+			case isJSON && !json.Valid([]byte(text)):
+				return nil, Errorf(ValidationError, "The argument %s is not valid JSON", bold(key))
+			case !isJSON && key == "doc" && args["name"] != nil:
+				add(parent, raw) // its DocType alone
+			}
 			c := call{args: map[string]json.RawMessage{key: raw}}
 			docs, err := c.list(key)
 			if err != nil {
 				docs = []json.RawMessage{raw}
 			}
 			for _, raw := range docs {
-				if doc, err := nestedObject(raw); err == nil && doc != nil { // parent is the name of a document
-					add(argumentText(doc["parenttype"]), doc["doctype"], doc["dt"])
+				doc, err := nestedObject(raw)
+				if err != nil {
+					return nil, err
 				}
+				// Their parent is the name of a document.
+				add(argumentText(doc["parenttype"]), doc["doctype"], doc["dt"])
 			}
 		}
-	}
-	if args["name"] != nil && names == nil {
-		add(parent, args["doc"]...) // its DocType alone
 	}
 	for _, key := range slices.Sorted(maps.Keys(args)) {
 		if names == nil && strings.Contains(key, "doctype") {
 			add(parent, args[key]...)
 		}
 	}
-	return names
+	return names, nil
 }

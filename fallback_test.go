@@ -196,6 +196,10 @@ func TestFallback(t *testing.T) {
 		{"POST " + client + "delete", form, `doctype=Customer&doctype=Sales+Order`, "send a call for each"},
 		{"POST /api/method/frappe.desk.form.save.cancel?doctype=Sales+Order&name=SO-1", "multipart/form-data; boundary=x", "--x--", "which has no method"},
 		{"POST " + client + "insert", js, `{"doctype": "Customer", "doc": {"doctype": "Sales Order"}}`, "send a call for each"},
+		{"POST " + client + "insert", form, `doc={"doctype":+"Sales+Order",+"x":+NaN}`, "ValidationError"},
+		{"POST " + client + "insert_many", js, `{"docs": ["{\"doctype\": \"Sales Order\", \"x\": Infinity}"]}`, "ValidationError"},
+		{"POST " + client + "insert", js, `{"doc": "[draft"}`, "ValidationError"},
+		{"GET /api/method/frappe.www.printview.get_html_and_style?doc=Sales+Order&name=SO-1&doctype=Customer", "", "", "send a call for each"},
 		{"POST /api/v2/method/Bulk%20Update/submit_cancel_or_update_docs", js, `{"doctype": "Sales Order", "docnames": ["SO-1"], "action": "cancel"}`, "which has no method"},
 		{"GET //api/method/frappe.client.delete/../../../x?doctype=Sales+Order", "", "", "DoesNotExistError"},
 		// What parent says is of use where rows are read; what is written to a row is written wherever that is.
