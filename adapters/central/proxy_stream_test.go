@@ -284,6 +284,8 @@ func TestProxyOfAttachments(t *testing.T) {
 		{"in a document", file + strings.Replace(part(`{"doctype": "Sales Order"}`), `"doctype"`, `"doc"`, 1), "upload the file without doctype"},
 		{"in a list", file + strings.Replace(part(`["{\"doctype\": \"Sales Order\"}"]`), `"doctype"`, `"docs"`, 1), "upload the file without doctype"},
 		{"in JSON that others can read", file + strings.Replace(part(`{"doctype": "Sales Order", "x": NaN}`), `"doctype"`, `"doc"`, 1), "The upload cannot be read"},
+		{"in a list of them", file + strings.Replace(part(`["{\"doctype\": \"Sales Order\", \"x\": NaN}"]`), `"doctype"`, `"docs"`, 1), "The upload cannot be read"},
+		{"documents of Central", file + strings.Replace(part(`[{"doctype": "Customer"}, ["x"]]`), `"doctype"`, `"docs"`, 1), `attached to ""`},
 		{"a method", file + strings.Replace(part(`frappe.client.delete`), `"doctype"`, `"cmd"`, 1), "send it to the method's path"},
 		{"a file that speaks of it", strings.Replace(file, "abc", strings.ReplaceAll(part("Sales Order")+"--b.(x", "b.(x", "c"), 1), `attached to ""`},
 	} {

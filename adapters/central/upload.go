@@ -119,15 +119,11 @@ func (b *uploadBody) field(name, value string) error {
 	if name == "cmd" && strings.TrimPrefix(value, "frappe.handler.") != "upload_file" {
 		return frappems.Invalid("An upload cannot call a method by cmd: send it to the method's path")
 	}
-	doctypes := []string{value}
-	if text := strings.TrimSpace(value); strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[") {
-		var sent any
-		if json.Unmarshal([]byte(text), &sent) != nil {
-			return unreadable("the field " + html.EscapeString(name))
-		}
-		doctypes = doctypesOf(sent, 3)
+	doctypes, ok := doctypesOf(value, 3)
+	if !ok {
+		return unreadable("the field " + html.EscapeString(name))
 	}
-	for _, doctype := range doctypes {
+	for _, doctype := range append(doctypes, value) {
 		if doctype != "" && frappems.Keeps(b.r.Context(), doctype) {
 			return frappems.Invalid("Documents of <strong>%s</strong> are not kept at the Central Site, which keeps the files: "+
 				"upload the file without doctype and docname, and set the field of the document to its file_url", html.EscapeString(doctype))
@@ -136,19 +132,30 @@ func (b *uploadBody) field(name, value string) error {
 	return nil
 }
 
-// doctypesOf are those of a document, or of a list of documents, each of which may be a text.
-func doctypesOf(sent any, depth int) (doctypes []string) {
+// doctypesOf are those of a document, or of a list of documents, each of which may be a text. It is not ok if one of these cannot be
+// read, which Frappe does less strictly.
+func doctypesOf(sent any, depth int) (doctypes []string, ok bool) {
 	switch sent := sent.(type) {
 	case string:
-		var inner any
-		if depth > 0 && json.Unmarshal([]byte(sent), &inner) == nil {
-			return doctypesOf(inner, depth-1)
+		text := strings.TrimSpace(sent)
+		if !strings.HasPrefix(text, "{") && !strings.HasPrefix(text, "[") {
+			return nil, true
 		}
+		var inner any
+		if depth == 0 || json.Unmarshal([]byte(text), &inner) != nil {
+			return nil, false
+		}
+		return doctypesOf(inner, depth-1)
 	case []any:
 		for _, one := range sent {
-			if depth > 0 {
-				doctypes = append(doctypes, doctypesOf(one, depth-1)...)
+			if _, isList := one.([]any); isList {
+				continue // no document
 			}
+			more, ok := doctypesOf(one, depth)
+			if !ok {
+				return nil, false
+			}
+			doctypes = append(doctypes, more...)
 		}
 	case map[string]any:
 		for _, key := range []string{"doctype", "dt"} {
@@ -157,7 +164,7 @@ func doctypesOf(sent any, depth int) (doctypes []string) {
 			}
 		}
 	}
-	return doctypes
+	return doctypes, true
 }
 
 // disposition reads the header of a part, which has to be written in the way that has one meaning only.
