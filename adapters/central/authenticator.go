@@ -209,7 +209,12 @@ func (a *Authenticator) fly(key digest, c credentials, generation uint64) <-chan
 		if err != nil {
 			return nil, err
 		}
-		e.header, e.sid = a.digest(canonical(c.header), ""), a.digest("", c.sid)
+		if c.header != "" {
+			e.header = a.digest(canonical(c.header), "")
+		}
+		if c.sid != "" {
+			e.sid = a.digest("", c.sid)
+		}
 		a.cache.put(key, e, generation)
 		return e, nil
 	})

@@ -94,6 +94,7 @@ func TestRevoke(t *testing.T) {
 		{"sid", func(v *revocable) { v.auth.RevokeCredential(v.session) }, []string{tm, tc}},
 		{"token", func(v *revocable) { v.auth.RevokeCredential("token manager:managersecret") }, []string{sm, tc}},
 		{"the same as Basic", func(v *revocable) { v.auth.RevokeCredential(basic("manager:managersecret")[1]) }, []string{sm, tc}},
+		{"an empty one", func(v *revocable) { v.auth.RevokeCredential("") }, []string{tm, sm, tc}},
 		{"the key alone", func(v *revocable) { v.auth.RevokeCredential("manager:managersecret") }, []string{tm, sm, tc}},
 		{"all", func(v *revocable) { v.auth.RevokeAll() }, nil},
 		{"endpoint, user", func(v *revocable) {
