@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -286,6 +287,24 @@ func TestProxyOfBrokenAnswers(t *testing.T) {
 	defer response.Body.Close()
 	if got, err := io.ReadAll(response.Body); err == nil {
 		t.Errorf("got %q as a whole answer", got)
+	}
+}
+
+// TestProxySendsOnce wants a write whose answer did not come not to be sent again, with whatever header.
+func TestProxySendsOnce(t *testing.T) {
+	c := frappemstest.NewCentral(t)
+	var sent atomic.Int32
+	c.Handle("POST /api/method/pay", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if sent.Add(1); r.Header.Get("Idempotency-Key") != "once" {
+			t.Errorf("Central got the key %q", r.Header.Get("Idempotency-Key"))
+		}
+		panic(http.ErrAbortHandler) // the connection breaks
+	}))
+	s := newService(t, c, nil).start(t)
+	s.ask(t, "GET", "/api/method/ping", "") // there is a connection, which is used again
+	response, body := s.ask(t, "POST", "/api/method/pay?amount=1", "", "Idempotency-Key", "once")
+	if response.StatusCode != 503 || sent.Load() != 1 {
+		t.Errorf("got %d %s after %d requests at Central, want 503 after one", response.StatusCode, body, sent.Load())
 	}
 }
 
