@@ -624,7 +624,7 @@ func TestCentralHost(t *testing.T) {
 // TestCentralAsCaller: an App in front of the site, with handlers that ask it.
 func TestCentralAsCaller(t *testing.T) {
 	s := newSite(t, frappems.ShopDocTypes, frappems.ShopResources...)
-	s.sessions["abc"] = "clerk@acme"
+	s.sessions["abc"], s.sessions["xyz"] = "clerk@acme", "manager@acme"
 	whoAt := func(c func() *frappems.Central) http.Handler {
 		return frappems.JSON(func(ctx context.Context, _ struct{}) (answer map[string]string, err error) {
 			var who string
@@ -637,7 +637,7 @@ func TestCentralAsCaller(t *testing.T) {
 		c.Central = s.config()
 		c.Auth = frappems.Chain(tokens, authFunc(func(r *http.Request) (*frappems.User, error) {
 			sid := r.Header.Get("X-Frappe-SID")
-			if cookie, err := r.Cookie("sid"); err == nil {
+			if cookie, err := r.Cookie("sid"); err == nil && sid == "" {
 				sid = cookie.Value
 			}
 			if sid == "abc" || sid == "dead" {
@@ -662,6 +662,7 @@ func TestCentralAsCaller(t *testing.T) {
 		{"another tenant's", "/caller", map[string]string{"Authorization": "token viewer@globex:s"}, 200, `"viewer@globex"`, 1},
 		{"the cookie", "/caller", map[string]string{"Cookie": "sid=abc; user_id=x", "X-Frappe-CSRF-Token": "csrf"}, 200, `"clerk@acme"`, 1},
 		{"the header", "/caller", map[string]string{"X-Frappe-SID": "abc"}, 200, `"clerk@acme"`, 1},
+		{"the header and somebody else's cookie", "/caller", map[string]string{"X-Frappe-SID": "abc", "Cookie": "sid=xyz"}, 200, `"clerk@acme"`, 1},
 		{"token and cookie", "/caller", map[string]string{"Authorization": "token viewer@acme:s", "Cookie": "sid=abc"}, 200, `"viewer@acme"`, 1},
 		{"a session that is dead there", "/caller", map[string]string{"Cookie": "sid=dead"}, 403, `"session_expired":1`, 1},
 		{"nobody", "/caller", nil, 403, "You need to be signed in", 0},

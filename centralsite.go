@@ -167,7 +167,7 @@ func callerCredential(ctx context.Context) (credential, error) {
 	one := credential{authorization: x.request.Header.Get("Authorization")}
 	if scheme, _ := credentials(x.request); scheme == "" {
 		one = credential{sid: x.request.Header.Get("X-Frappe-SID"), csrf: x.request.Header.Get("X-Frappe-CSRF-Token")}
-		if cookie, err := x.request.Cookie("sid"); err == nil && cookie.Value != "" {
+		if cookie, err := x.request.Cookie("sid"); err == nil && one.sid == "" { // as who signs in by them has it
 			one.sid = cookie.Value
 		}
 	}

@@ -2,17 +2,20 @@ package frappems
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
 	"maps"
-	"mime"
 	"net/http"
 	"net/url"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
+
+	"github.com/frappems/frappems/store"
 )
 
 // Which requests are this service's, and which are those of Config.Fallback: what has not moved here.
@@ -65,7 +68,8 @@ func (x *exchange) pass(r *http.Request) bool {
 
 // owns says whether a request is this service's: one for a route or a method that was registered, or about a DocType that is
 // served. An error is for what belongs to neither side. A path that would be ours if it were written plainly is nobody's: who
-// reads it behind us could see one there.
+// reads it behind us could see one there. So is a request for the other side that names a method of ours by cmd, since Frappe
+// runs that whatever the path is.
 func (x *exchange) owns(r *http.Request) (bool, error) {
 	own, err := x.ownsPlain(r)
 	if own || err != nil {
@@ -75,21 +79,41 @@ func (x *exchange) owns(r *http.Request) (bool, error) {
 	if strings.HasSuffix(r.URL.Path, "/") && clean != "/" {
 		clean += "/"
 	}
-	plain := *r
-	plain.URL = &url.URL{Path: clean, RawQuery: r.URL.RawQuery}
-	if plain.URL.EscapedPath() != r.URL.EscapedPath() {
-		own, err = x.ownsPlain(&plain)
-		r.Body = plain.Body
+	for _, written := range []string{clean, "/" + strings.TrimLeft(r.URL.Path, "/")} { // as servers in front of Frappe may have it, and Frappe
+		plain := *r
+		plain.URL = &url.URL{Path: written, RawQuery: r.URL.RawQuery}
+		if plain.URL.EscapedPath() != r.URL.EscapedPath() && !own && err == nil {
+			own, err = x.ownsPlain(&plain)
+			r.Body = plain.Body
+		}
 	}
 	if own || err != nil {
 		return false, &Error{Code: DoesNotExistError}
+	}
+	args, err := x.arguments(r, false)
+	if err != nil {
+		return false, err
+	}
+	for _, name := range args["cmd"] {
+		if own, err := x.ownsMethod(r, argumentText(name)); own || err != nil {
+			return false, cmp.Or(err, error(&Error{Code: DoesNotExistError}))
+		}
+	}
+	isPage := !strings.HasPrefix(r.URL.Path, "/api/") && !strings.HasPrefix(r.URL.Path, "/app") // such as /printview
+	for _, raw := range args["doctype"] {
+		if doctype := argumentText(raw); isPage && args["cmd"] == nil && x.app.keeps(doctype, "") {
+			return false, x.refuse(doctype, "page "+quoteShort(r.URL.EscapedPath()))
+		}
 	}
 	return false, nil
 }
 
 // ownsPlain is owns for a path as it is written.
 func (x *exchange) ownsPlain(r *http.Request) (bool, error) {
-	escaped, parent := r.URL.EscapedPath(), r.URL.Query().Get("parent")
+	escaped, parent := r.URL.EscapedPath(), ""
+	if reads(r) { // what is written to a row, is written wherever the row is
+		parent = r.URL.Query().Get("parent")
+	}
 	if rest, ok := cutResource(escaped); ok {
 		return x.app.keepsNamed(rest, parent), nil
 	}
@@ -100,8 +124,12 @@ func (x *exchange) ownsPlain(r *http.Request) (bool, error) {
 			name, _ := unescape(first)
 			return x.ownsMethod(r, name)
 		case kind == "method":
-			name, _ := unescape(method)
-			return x.app.keepsNamed(first, "") || x.app.router.methods[x.app.registry.named(first)+"."+name] != nil, nil
+			method, _ = unescape(method)
+			name := x.app.registry.named(first) + "." + method
+			if x.app.keepsNamed(first, "") || x.app.router.methods[name] != nil {
+				return true, nil
+			}
+			return x.ownsMethod(r, name)
 		case kind == "document" || kind == "doctype":
 			return x.app.keepsNamed(rest, parent), nil
 		}
@@ -111,11 +139,14 @@ func (x *exchange) ownsPlain(r *http.Request) (bool, error) {
 		return x.ownsMethod(r, name)
 	}
 	if escaped == "/" {
-		if name, err := x.command(r); name != "" || err != nil {
-			if err != nil {
-				return false, err
+		args, err := x.arguments(r, false)
+		if err != nil {
+			return false, err
+		}
+		for _, name := range args["cmd"] {
+			if own, err := x.ownsMethod(r, argumentText(name)); own || err != nil {
+				return own, err
 			}
-			return x.ownsMethod(r, name)
 		}
 	}
 	found, _ := x.app.router.mux.Handler(r)
@@ -127,29 +158,18 @@ func (x *exchange) ownsPlain(r *http.Request) (bool, error) {
 	}
 	refusal := headerOnly{}
 	found.ServeHTTP(refusal, r)
-	if refusal.Header().Get("Allow") != "" { // a route of ours, by another method
-		return true, nil
-	}
-	isPage := !strings.HasPrefix(escaped, "/api/") && !strings.HasPrefix(escaped, "/app") // such as /printview
-	if doctype := r.URL.Query().Get("doctype"); isPage && x.app.keeps(doctype, "") {
-		return false, x.refuse(doctype, "page "+quoteShort(escaped))
-	}
-	return false, nil
-}
-
-// command is the method that a request to / names by cmd.
-func (x *exchange) command(r *http.Request) (string, error) {
-	if name := r.URL.Query().Get("cmd"); name != "" || isMultipart(r) {
-		return name, nil
-	}
-	args, err := x.peek(r)
-	return argumentText(args["cmd"]), err
+	return refusal.Header().Get("Allow") != "", nil // a route of ours, by another method
 }
 
 // isMultipart says whether a body may be an upload, of any size.
 func isMultipart(r *http.Request) bool {
-	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	return strings.HasPrefix(kind, "multipart/")
+	return strings.HasPrefix(bodyKind(r), "multipart/")
+}
+
+// bodyKind is the type of a body, whatever its parameters are: some that Go refuses, others do not.
+func bodyKind(r *http.Request) string {
+	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	return strings.ToLower(strings.TrimSpace(kind))
 }
 
 // keepsNamed is keeps for the DocType that an escaped path begins with.
@@ -164,7 +184,16 @@ func (a *App) keeps(doctype, parent string) bool {
 	if m != nil && bool(m.IsTable) {
 		return a.router.resources[a.registry.lookup(parent)] != nil || parent == "" && len(a.parentsOf(m)) > 0
 	}
-	return a.router.resources[m] != nil
+	if a.router.resources[m] != nil {
+		return true
+	}
+	key := store.TextKey(doctype) // Central's database finds a Single by any spelling that it holds equal
+	for m := range a.router.resources {
+		if store.TextKey(m.Name) == key {
+			return true
+		}
+	}
+	return false
 }
 
 // describing are methods that tell of a DocType, not of its documents: the site that keeps the DocTypes answers them for all.
@@ -178,15 +207,17 @@ func (x *exchange) ownsMethod(r *http.Request, name string) (bool, error) {
 	if m != nil && m.handler != nil {
 		return true, nil
 	}
-	if m == nil && isMultipart(r) {
-		return false, nil
-	}
-	args, err := x.peek(r)
+	args, err := x.arguments(r, m != nil)
 	if err != nil {
 		return false, err
 	}
+	reading := strings.HasPrefix(name[strings.LastIndexByte(name, '.')+1:], "get")
 	var here, there string
-	for _, n := range namedIn(args) {
+	named, err := namedIn(args, reading)
+	if err != nil {
+		return false, err
+	}
+	for _, n := range named {
 		if x.app.keeps(n[0], n[1]) {
 			here = n[0]
 		} else {
@@ -210,72 +241,133 @@ func (x *exchange) refuse(doctype, what string) error {
 	return Errorf(ValidationError, "Documents of %s are kept by the service %s, which has no %s", bold(doctype), escapeHTML(x.app.config.Name), what)
 }
 
-// peek reads the arguments of a call, whose body can be read again after it.
-func (x *exchange) peek(r *http.Request) (map[string]json.RawMessage, error) {
+// arguments are what a call says, in every way in which that can be read: who decides by one of them must not pass on what Frappe
+// reads in another. Uploads are read only if whole; the body can be read again after it.
+func (x *exchange) arguments(r *http.Request, whole bool) (map[string][]json.RawMessage, error) {
+	args := map[string][]json.RawMessage{}
+	addPairs(args, r.URL.RawQuery)
+	kind := bodyKind(r)
+	isJSON, isForm := kind == "application/json" || strings.HasSuffix(kind, "+json"), kind == "application/x-www-form-urlencoded"
+	if len(r.Header["Content-Type"]) > 1 {
+		return nil, Errorf(ValidationError, "The request has more than one Content-Type")
+	}
+	if !whole && !isJSON && !isForm || r.Body == nil || r.Body == http.NoBody {
+		return args, nil
+	}
 	if x.body == nil {
 		if err := x.limit(r); err != nil {
 			return nil, err
 		}
 	}
-	var body []byte
-	if r.Body != nil {
-		var err error
-		if body, err = io.ReadAll(r.Body); err != nil {
-			return nil, err
-		}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
 	}
-	again := func() io.ReadCloser { return io.NopCloser(bytes.NewReader(body)) }
-	r.Body = again()
-	args, err := readArguments(r)
-	r.Body = again()
-	r.MultipartForm, r.Form, r.PostForm = nil, nil, nil
+	again := func() { r.Body = io.NopCloser(bytes.NewReader(body)) }
+	again()
+	if isMultipart(r) {
+		sent, err := readArguments(r)
+		again()
+		r.MultipartForm, r.Form, r.PostForm = nil, nil, nil
+		add(args, sent)
+		return args, err
+	}
 	if len(body) == 0 {
 		r.Body = http.NoBody
+		return args, nil
 	}
-	if err != nil { // it cannot be read: only the query names something
-		args, _ = readArguments(&http.Request{URL: r.URL, Body: http.NoBody})
+	if isForm {
+		addPairs(args, string(body))
 	}
+	object, err := parseObject(body)
+	if list := []json.RawMessage(nil); isJSON && json.Unmarshal(body, &list) == nil {
+		object, err = map[string]json.RawMessage{"data": body}, nil
+	}
+	if isJSON && err != nil {
+		return nil, err
+	}
+	add(args, object)
 	return args, nil
 }
 
-// namedIn finds the DocTypes that arguments name, each with that of its parent: the one that the call is about, else those of the
-// documents that are sent, else any other.
-func namedIn(args map[string]json.RawMessage) (names [][2]string) {
-	add := func(args map[string]json.RawMessage, keys ...string) {
-		for _, key := range keys {
-			if name := argumentText(args[key]); name != "" {
-				names = append(names, [2]string{name, argumentText(args["parent"])})
-				return
+func add(args map[string][]json.RawMessage, more map[string]json.RawMessage) {
+	for key, raw := range more {
+		args[key] = append(args[key], raw)
+	}
+}
+
+// addPairs adds a query or a form. As in Frappe there is none that cannot be read.
+func addPairs(args map[string][]json.RawMessage, text string) {
+	for pair := range strings.SplitSeq(text, "&") {
+		key, value, _ := strings.Cut(pair, "=")
+		key = unquote(key)
+		args[key] = append(args[key], jsonText(unquote(value)))
+	}
+}
+
+// unquote decodes a part of a form, and leaves what is no escape as it is.
+func unquote(text string) string {
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		switch {
+		case c == '+':
+			c = ' '
+		case c == '%' && i+2 < len(text):
+			if n, err := strconv.ParseUint(text[i+1:i+3], 16, 8); err == nil {
+				c, i = byte(n), i+2
+			}
+		}
+		b.WriteByte(c)
+	}
+	return strings.ToValidUTF8(b.String(), "\ufffd")
+}
+
+// namedIn finds the DocTypes that arguments name, each with that of its parent: the one that the call is about and those of the
+// documents that are sent, else any other. That parent says where rows are counts if it reads. Documents that cannot be read are an
+// error, since Frappe reads JSON less strictly.
+func namedIn(args map[string][]json.RawMessage, reads bool) (names [][2]string, err error) {
+	parent := ""
+	if reads && len(args["parent"]) == 1 {
+		parent = argumentText(args["parent"][0])
+	}
+	add := func(parent string, values ...json.RawMessage) {
+		for _, raw := range values {
+			if name := argumentText(raw); name != "" {
+				names = append(names, [2]string{name, parent})
 			}
 		}
 	}
-	if add(args, "doctype", "dt"); names != nil {
-		return names
-	}
+	add(parent, args["doctype"]...)
+	add(parent, args["dt"]...)
 	for _, key := range []string{"doc", "docs", "document", "doclist", "data"} {
-		c := call{args: args}
-		docs, err := c.list(key)
-		if err != nil {
-			docs = []json.RawMessage{args[key]}
-		}
-		for _, raw := range docs {
-			if doc, err := nestedObject(raw); err == nil && doc != nil {
-				if doc["parenttype"] != nil {
-					doc["parent"] = doc["parenttype"]
-				} else {
-					delete(doc, "parent") // the name of a document
+		for _, raw := range args[key] {
+			text := strings.TrimSpace(argumentText(raw))
+			switch isJSON := strings.HasPrefix(text, "{") || strings.HasPrefix(text, "["); {
+			case isJSON && !json.Valid([]byte(text)):
+				return nil, Errorf(ValidationError, "The argument %s is not valid JSON", bold(key))
+			case !isJSON && key == "doc" && args["name"] != nil:
+				add(parent, raw) // its DocType alone
+			}
+			c := call{args: map[string]json.RawMessage{key: raw}}
+			docs, err := c.list(key)
+			if err != nil {
+				docs = []json.RawMessage{raw}
+			}
+			for _, raw := range docs {
+				doc, err := nestedObject(raw)
+				if err != nil {
+					return nil, err
 				}
-				add(doc, "doctype", "dt")
+				// Their parent is the name of a document.
+				add(argumentText(doc["parenttype"]), doc["doctype"], doc["dt"])
 			}
 		}
-	}
-	if args["name"] != nil && names == nil {
-		add(args, "doc") // its DocType alone
 	}
 	for _, key := range slices.Sorted(maps.Keys(args)) {
 		if names == nil && strings.Contains(key, "doctype") {
-			add(args, key)
+			add(parent, args[key]...)
 		}
 	}
-	return names
+	return names, nil
 }

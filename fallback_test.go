@@ -136,7 +136,7 @@ func TestFallback(t *testing.T) {
 		{"POST " + client + "get_list", js, `{"doctype": "Comment", "filters": {"reference_doctype": "Sales Order"}}`, "fallback"},
 		{"POST " + client + "get_list", js, `{"doctype": "Order Item", "parent": "Sales Order"}`, "own"},
 		{"POST " + client + "get_list", js, `{"doctype": "Order Item", "parent": "Invoice"}`, "fallback"},
-		{"POST " + client + "get_list", js, `broken`, "fallback"},
+		{"POST " + client + "get_list", js, `broken`, "ValidationError"}, // who reads JSON less strictly could find something in it
 		{"POST " + client + "get_list?doctype=Sales+Order", "text/plain", `broken`, "own"},
 		{"POST " + client + "get_list", js, `{"doctype": "` + strings.Repeat("x", 2<<10) + `"}`, "RequestTooLargeError"},
 		{"POST " + client + "insert", js, `{"doc": {"doctype": "Sales Order"}}`, "own"},
@@ -174,12 +174,47 @@ func TestFallback(t *testing.T) {
 		{"GET /?cmd=frappe.desk.form.load.getdoc&doctype=Sales+Order", "", "", "which has no method"},
 		{"GET /api/method/frappe.desk.form.load.getdoctype?doctype=Sales+Order", "", "", "fallback"},
 		{"POST /api/method/frappe.desk.form.utils.add_comment", form, "reference_doctype=Customer&reference_name=C&content=x", "fallback"},
+
+		// A method that cmd names runs at Central whatever the path is.
+		{"POST /api/resource/Customer?cmd=frappe.client.delete&doctype=Sales+Order&name=SO-1", "", "", "DoesNotExistError"},
+		{"POST /api/resource/Customer", js, `{"cmd": "frappe.client.delete", "doctype": "Sales Order", "name": "SO-1"}`, "DoesNotExistError"},
+		{"POST /about", form, "cmd=frappe.desk.form.save.cancel&doctype=Sales+Order&name=SO-1", "which has no method"},
+		{"GET /api/method/frappe.desk.form.load.getdoctype?cmd=frappe.client.delete&doctype=Sales+Order", "", "", "DoesNotExistError"},
+		{"POST /api/resource/Customer?cmd=frappe.client.get&doctype=Customer", "", "", "fallback"},
+		{"POST /api/resource/Customer", js, `{"doctype": "Customer", "order": {"doctype": "Sales Order"}}`, "fallback"},
+		{"POST /printview", form, "doctype=Sales+Order&name=SO-1", "which has no page"},
+		// Arguments that two readers could read differently.
+		{"POST " + client + "delete?doctype=Sales+Order&name=x", "text/plain", `{"doctype": "Customer"}`, "send a call for each"},
+		{"POST " + client + "delete", form, `{"doctype": "Customer"}&doctype=Sales+Order`, "own"},
+		{"POST " + client + "delete", form, `doctype=Sales+Order&x=%zz`, "own"},
+		{"GET /api/method/frappe.desk.form.save.cancel?doctype=Sales+Order&x=a;b", "", "", "which has no method"},
+		{"GET /api/method/frappe.desk.form.save.cancel?doctype=Sales+Order&x=%", "", "", "which has no method"},
+		{"POST " + client + "delete", "Application/JSON ; a=1; a=2", `{"doctype": "Sales Order"}`, "own"},
+		{"POST /api/method/frappe.desk.form.save.cancel", js + "; a=1; a=2", `{"doctype": "Sales Order"}`, "which has no method"},
+		{"POST /api/method/frappe.desk.form.save.cancel", "text/plain\n" + form, `doctype=Sales+Order`, "more than one Content-Type"},
+		{"POST " + client + "delete", "application/problem+json", `{"doctype": "Sales Order", "x": NaN}`, "ValidationError"},
+		{"POST " + client + "delete", form, `doctype=Customer&doctype=Sales+Order`, "send a call for each"},
+		{"POST /api/method/frappe.desk.form.save.cancel?doctype=Sales+Order&name=SO-1", "multipart/form-data; boundary=x", "--x--", "which has no method"},
+		{"POST " + client + "insert", js, `{"doctype": "Customer", "doc": {"doctype": "Sales Order"}}`, "send a call for each"},
+		{"POST " + client + "insert", form, `doc={"doctype":+"Sales+Order",+"x":+NaN}`, "ValidationError"},
+		{"POST " + client + "insert_many", js, `{"docs": ["{\"doctype\": \"Sales Order\", \"x\": Infinity}"]}`, "ValidationError"},
+		{"POST " + client + "insert", js, `{"doc": "[draft"}`, "ValidationError"},
+		{"GET /api/method/frappe.www.printview.get_html_and_style?doc=Sales+Order&name=SO-1&doctype=Customer", "", "", "send a call for each"},
+		{"POST /api/v2/method/Bulk%20Update/submit_cancel_or_update_docs", js, `{"doctype": "Sales Order", "docnames": ["SO-1"], "action": "cancel"}`, "which has no method"},
+		{"GET //api/method/frappe.client.delete/../../../x?doctype=Sales+Order", "", "", "DoesNotExistError"},
+		// What parent says is of use where rows are read; what is written to a row is written wherever that is.
+		{"PUT /api/resource/Order%20Item/row?parent=Invoice", js, `{"item": "x"}`, "own"},
+		{"DELETE /api/resource/Order%20Item/row?parent=Customer", "", "", "own"},
+		{"POST " + client + "set_value", js, `{"doctype": "Order Item", "name": "row", "fieldname": "item", "value": "x", "parent": "Invoice"}`, "own"},
+		// Central's database finds a Single by any of these.
+		{"GET " + client + "get?doctype=sales+order", "", "", "own"},
+		{"GET /api/resource/SALES%20ORDER", "", "", "own"},
 	} {
 		t.Run(test.request+" "+test.body[:min(len(test.body), 40)], func(t *testing.T) {
 			method, target, _ := strings.Cut(test.request, " ")
 			r := httptest.NewRequest(method, target, strings.NewReader(test.body))
 			if test.kind != "" {
-				r.Header.Set("Content-Type", test.kind)
+				r.Header["Content-Type"] = strings.Split(test.kind, "\n")
 			}
 			w := httptest.NewRecorder()
 			before := app.Stats()

@@ -184,7 +184,7 @@ func (a *Authenticator) Authenticate(r *http.Request) (*frappems.User, error) {
 			e := done.Val.(*entry)
 			return e.user, e.err
 		}
-		if known != nil && known.allows() && now.Before(known.staleUntil) && errors.Is(done.Err, frappems.UnavailableError) && a.cache.isCurrent(generation) {
+		if known != nil && known.allows() && now.Before(known.staleUntil) && errors.Is(done.Err, frappems.UnavailableError) && !a.cache.isRevoked(known, generation) {
 			return known.user, nil
 		}
 		return nil, done.Err
@@ -209,7 +209,12 @@ func (a *Authenticator) fly(key digest, c credentials, generation uint64) <-chan
 		if err != nil {
 			return nil, err
 		}
-		e.header, e.sid = a.digest(canonical(c.header), ""), a.digest("", c.sid)
+		if c.header != "" {
+			e.header = a.digest(canonical(c.header), "")
+		}
+		if c.sid != "" {
+			e.sid = a.digest("", c.sid)
+		}
 		a.cache.put(key, e, generation)
 		return e, nil
 	})
@@ -347,8 +352,7 @@ func (a *Authenticator) RevokeCredential(credential string) {
 	if _, token, ok := strings.Cut(credential, " "); ok && a.tokens != nil && isJWT(token) {
 		a.tokens.revoke(token)
 	}
-	header, sid := a.digest(canonical(credential), ""), a.digest("", credential)
-	a.cache.drop(func(e *entry) bool { return e.header == header || e.sid == sid })
+	a.cache.dropCredential(a.digest(canonical(credential), ""), a.digest("", credential))
 }
 
 // canonical is the same for Authorization headers that mean the same.

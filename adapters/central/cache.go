@@ -41,16 +41,33 @@ type cache struct {
 	mu         sync.Mutex
 	users      *simplelru.LRU[digest, *entry]
 	refusals   *simplelru.LRU[digest, *entry]
-	generation uint64 // counts revocations
+	parts      map[digest]int                  // how many of users have an Authorization header or a session
+	generation uint64                          // counts revocations
+	revoked    [maxRevoked]func(e *entry) bool // what the last of them were about
 }
 
+// maxRevoked is how many revocations may come while one question is on its way. Who is not signed in can cause some, by sessions
+// that are none at requests which are passed on: they must not keep the answers about others from being kept.
+const maxRevoked = 1024
+
 func newCache(size int) *cache {
-	users, err := simplelru.NewLRU[digest, *entry](size, nil)
-	refusals, err2 := simplelru.NewLRU[digest, *entry](size, nil)
+	c := &cache{parts: map[digest]int{}}
+	var err, err2 error
+	c.users, err = simplelru.NewLRU(size, func(_ digest, e *entry) { c.count(e, -1) })
+	c.refusals, err2 = simplelru.NewLRU[digest, *entry](size, nil)
 	if err != nil || err2 != nil {
 		panic(err) // of a size that is not positive, which Config.Validate refuses
 	}
-	return &cache{users: users, refusals: refusals}
+	return c
+}
+
+// count changes how many users have the parts of an entry.
+func (c *cache) count(e *entry, by int) {
+	for _, part := range [...]digest{e.header, e.sid} {
+		if c.parts[part] += by; c.parts[part] == 0 {
+			delete(c.parts, part)
+		}
+	}
 }
 
 // get returns what is known of credentials, or nil, and the generation that it is of.
@@ -64,22 +81,37 @@ func (c *cache) get(key digest) (e *entry, generation uint64) {
 	return e, c.generation
 }
 
-// isCurrent says whether nothing was revoked since.
-func (c *cache) isCurrent(generation uint64) bool {
+// isRevoked says whether an entry is about something that was revoked since a generation.
+func (c *cache) isRevoked(e *entry, generation uint64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return generation == c.generation
+	return c.revokedSince(e, generation)
 }
 
-// put keeps an entry, unless something was revoked since the generation in which it was asked for: it may be older than that.
+func (c *cache) revokedSince(e *entry, generation uint64) bool {
+	if c.generation-generation > maxRevoked {
+		return true // it cannot be known any more
+	}
+	for ; generation < c.generation; generation++ {
+		if c.revoked[generation%maxRevoked](e) {
+			return true
+		}
+	}
+	return false
+}
+
+// put keeps an entry, unless it was revoked since the generation in which it was asked for: it may be older than that.
 func (c *cache) put(key digest, e *entry, generation uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if generation != c.generation {
+	if c.revokedSince(e, generation) {
 		return
 	}
 	if e.allows() {
 		c.refusals.Remove(key)
+		if !c.users.Contains(key) {
+			c.count(e, 1)
+		}
 		c.users.Add(key, e)
 	} else {
 		c.users.Remove(key)
@@ -87,16 +119,38 @@ func (c *cache) put(key digest, e *entry, generation uint64) {
 	}
 }
 
-// drop forgets the entries that match says, and what is being asked now.
+// drop forgets the entries that match says, and those of them that are being asked about now.
 func (c *cache) drop(match func(e *entry) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.note(match)
+	remove(c.users, match)
+	remove(c.refusals, match)
+}
+
+// dropCredential is drop for an Authorization header or a session. It costs little where no user has it.
+func (c *cache) dropCredential(header, sid digest) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	match := func(e *entry) bool { return e.header == header || e.sid == sid }
+	c.note(match)
+	c.refusals.Remove(header) // where it came alone
+	c.refusals.Remove(sid)
+	if c.parts[header]+c.parts[sid] > 0 {
+		remove(c.users, match)
+	}
+}
+
+// note remembers a revocation for what is being asked now.
+func (c *cache) note(match func(e *entry) bool) {
+	c.revoked[c.generation%maxRevoked] = match
 	c.generation++
-	for _, lru := range []*simplelru.LRU[digest, *entry]{c.users, c.refusals} {
-		for _, key := range lru.Keys() {
-			if e, _ := lru.Peek(key); match(e) {
-				lru.Remove(key)
-			}
+}
+
+func remove(lru *simplelru.LRU[digest, *entry], match func(e *entry) bool) {
+	for _, key := range lru.Keys() {
+		if e, _ := lru.Peek(key); match(e) {
+			lru.Remove(key)
 		}
 	}
 }

@@ -193,6 +193,13 @@ func (p *Proxy) rewrite(r *httputil.ProxyRequest) {
 	}
 	// Clients in a browser send the name of the host that they see, which Central does not know as a site.
 	r.Out.Header.Set("X-Frappe-Site-Name", cmp.Or(p.config.Site, p.target.Hostname()))
+	for _, name := range []string{"Idempotency-Key", "X-Idempotency-Key"} {
+		if values := r.Out.Header[name]; values != nil { // net/http sends a request with these again, written so; Frappe knows nothing of them
+			delete(r.Out.Header, name)
+			r.Out.Header[strings.ToLower(name)] = values
+		}
+	}
+	r.Out.Header.Del("X-Internal-Token") // a secret of the services, which means nothing to Central
 	r.Out.Header.Add("Via", fmt.Sprintf("%d.%d %s", r.In.ProtoMajor, r.In.ProtoMinor, p.via))
 	if id, _ := r.In.Context().Value(requestIDKey{}).(string); id != "" {
 		r.Out.Header.Set("X-Request-Id", id)

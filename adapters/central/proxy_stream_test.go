@@ -3,6 +3,7 @@ package central
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -275,6 +276,17 @@ func TestProxyOfAttachments(t *testing.T) {
 		{"behind a large file", large + part("Sales Order"), "upload the file without doctype"},
 		{"with a header", file + part("Sales Order", "Content-Type: text/plain; charset=utf-8\r\n"), "upload the file without doctype"},
 		{"in other letters", file + strings.Replace(part("Sales Order"), "Content-Disposition", "content-disposition", 1), "upload the file without doctype"},
+		{"with lines of another kind", file + strings.ReplaceAll(part("Sales Order"), "\r\n", "\n"), "The upload cannot be read"},
+		{"with a header in two lines", file + strings.Replace(part("Sales Order"), "; name", ";\r\n name", 1), "The upload cannot be read"},
+		{"with a header that is long", file + part("Sales Order", "X: "+strings.Repeat("x", 4<<10)+"\r\n"), "upload the file without doctype"},
+		{"with a name that is encoded", file + strings.Replace(part("Sales Order"), `name="doctype"`, `name="x"; name*=utf-8''doctype`, 1), "The upload cannot be read"},
+		{"as a file", file + strings.Replace(part("Sales Order"), `name="doctype"`, `name="doctype"; filename="x"`, 1), "upload the file without doctype"},
+		{"in a document", file + strings.Replace(part(`{"doctype": "Sales Order"}`), `"doctype"`, `"doc"`, 1), "upload the file without doctype"},
+		{"in a list", file + strings.Replace(part(`["{\"doctype\": \"Sales Order\"}"]`), `"doctype"`, `"docs"`, 1), "upload the file without doctype"},
+		{"in JSON that others can read", file + strings.Replace(part(`{"doctype": "Sales Order", "x": NaN}`), `"doctype"`, `"doc"`, 1), "The upload cannot be read"},
+		{"in a list of them", file + strings.Replace(part(`["{\"doctype\": \"Sales Order\", \"x\": NaN}"]`), `"doctype"`, `"docs"`, 1), "The upload cannot be read"},
+		{"documents of Central", file + strings.Replace(part(`[{"doctype": "Customer"}, ["x"]]`), `"doctype"`, `"docs"`, 1), `attached to ""`},
+		{"a method", file + strings.Replace(part(`frappe.client.delete`), `"doctype"`, `"cmd"`, 1), "send it to the method's path"},
 		{"a file that speaks of it", strings.Replace(file, "abc", strings.ReplaceAll(part("Sales Order")+"--b.(x", "b.(x", "c"), 1), `attached to ""`},
 	} {
 		for _, size := range []int{1, 7, 64 << 10} {
@@ -312,11 +324,16 @@ func (p *inPieces) Read(data []byte) (int, error) {
 func FuzzUploadBody(f *testing.F) {
 	f.Add("--x\r\nContent-Disposition: form-data; name=\"doctype\"\r\n\r\nCustomer\r\n--x--\r\n", 3)
 	f.Add(strings.Repeat("--x\r\n", 600)+"\r\n--x--", 1)
+	f.Add("--x\r\nContent-Disposition: form-data; name=\"docs\"\r\n\r\n[{\"doctype\": \"Customer\"}]\r\n--x--\r\n", 9)
 	f.Fuzz(func(t *testing.T, body string, size int) {
 		r := httptest.NewRequest("POST", "/", &inPieces{strings.NewReader(body), 1 + max(size, 0)%5000})
 		r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
-		if got, err := io.ReadAll(newUploadBody(r)); err != nil || string(got) != body {
-			t.Errorf("got %q and %v, want %q", got, err, body) // outside a request of a service no DocType is kept
+		got, err := io.ReadAll(newUploadBody(r))
+		if !strings.HasPrefix(body, string(got)) || err == nil && string(got) != body {
+			t.Errorf("got %q and %v, want %q", got, err, body)
+		}
+		if err != nil && !errors.Is(err, frappems.ValidationError) && !errors.Is(err, frappems.RequestTooLargeError) {
+			t.Errorf("got %v, want an error that says what is wrong", err)
 		}
 	})
 }

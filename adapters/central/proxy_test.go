@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -128,13 +129,14 @@ func TestProxyHeaders(t *testing.T) {
 		request.Host = "orders.example.com"
 		for key, value := range map[string]string{"Cookie": "sid=abc; user_id=x", "Authorization": "token a:b", "X-Frappe-Csrf-Token": "c0ffee",
 			"X-Frappe-Site-Name": "orders.example.com", "X-Forwarded-For": "6.6.6.6", "X-Forwarded-Host": "shop.example.com", "X-Forwarded-Proto": "https",
-			"Connection": "X-Mine", "X-Mine": "hop", "X-Request-Id": "id-1", "Accept-Encoding": "br"} {
+			"Connection": "X-Mine", "X-Mine": "hop", "X-Request-Id": "id-1", "Accept-Encoding": "br",
+			"X-Internal-Token": "secret"} {
 			request.Header.Set(key, value)
 		}
 		response, body := do(t, request)
 		want := map[string]string{"Cookie": "sid=abc; user_id=x", "Authorization": "token a:b", "X-Frappe-Csrf-Token": "c0ffee",
 			"X-Frappe-Site-Name": frappemstest.CentralSite, "X-Forwarded-For": "127.0.0.1", "X-Forwarded-Host": "orders.example.com",
-			"X-Forwarded-Proto": "http", "X-Mine": "", "X-Request-Id": "id-1", "Accept-Encoding": "br", "Via": "1.1 " + s.proxy.via}
+			"X-Forwarded-Proto": "http", "X-Mine": "", "X-Internal-Token": "", "X-Request-Id": "id-1", "Accept-Encoding": "br", "Via": "1.1 " + s.proxy.via}
 		if trust {
 			want["X-Forwarded-For"], want["X-Forwarded-Host"], want["X-Forwarded-Proto"] = "6.6.6.6, 127.0.0.1", "shop.example.com", "https"
 		}
@@ -285,6 +287,24 @@ func TestProxyOfBrokenAnswers(t *testing.T) {
 	defer response.Body.Close()
 	if got, err := io.ReadAll(response.Body); err == nil {
 		t.Errorf("got %q as a whole answer", got)
+	}
+}
+
+// TestProxySendsOnce wants a write whose answer did not come not to be sent again, with whatever header.
+func TestProxySendsOnce(t *testing.T) {
+	c := frappemstest.NewCentral(t)
+	var sent atomic.Int32
+	c.Handle("POST /api/method/pay", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if sent.Add(1); r.Header.Get("Idempotency-Key") != "once" {
+			t.Errorf("Central got the key %q", r.Header.Get("Idempotency-Key"))
+		}
+		panic(http.ErrAbortHandler) // the connection breaks
+	}))
+	s := newService(t, c, nil).start(t)
+	s.ask(t, "GET", "/api/method/ping", "") // there is a connection, which is used again
+	response, body := s.ask(t, "POST", "/api/method/pay?amount=1", "", "Idempotency-Key", "once")
+	if response.StatusCode != 503 || sent.Load() != 1 {
+		t.Errorf("got %d %s after %d requests at Central, want 503 after one", response.StatusCode, body, sent.Load())
 	}
 }
 

@@ -94,6 +94,7 @@ func TestRevoke(t *testing.T) {
 		{"sid", func(v *revocable) { v.auth.RevokeCredential(v.session) }, []string{tm, tc}},
 		{"token", func(v *revocable) { v.auth.RevokeCredential("token manager:managersecret") }, []string{sm, tc}},
 		{"the same as Basic", func(v *revocable) { v.auth.RevokeCredential(basic("manager:managersecret")[1]) }, []string{sm, tc}},
+		{"an empty one", func(v *revocable) { v.auth.RevokeCredential("") }, []string{tm, sm, tc}},
 		{"the key alone", func(v *revocable) { v.auth.RevokeCredential("manager:managersecret") }, []string{tm, sm, tc}},
 		{"all", func(v *revocable) { v.auth.RevokeAll() }, nil},
 		{"endpoint, user", func(v *revocable) {
@@ -159,6 +160,30 @@ func TestRevokeWhileAsking(t *testing.T) {
 	close(release)
 	<-done
 	want(t, a, token("manager:managersecret"), "", frappems.AuthenticationError)
+}
+
+// TestRevokeOfOthersWhileAsking: what is revoked of others, such as sessions that strangers made up, does not keep an answer that was
+// on its way from being kept.
+func TestRevokeOfOthersWhileAsking(t *testing.T) {
+	c := newCentral(t)
+	var a *central.Authenticator
+	asked := 0
+	a = central.NewAuthenticator(config(c, withKey, func(c *central.Config) {
+		c.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+			if r.URL.Path == loggedUser {
+				asked++
+				a.RevokeCredential(fmt.Sprint("madeup", asked))
+				a.Revoke(clerk)
+			}
+			return http.DefaultTransport.RoundTrip(r)
+		})
+	}))
+	for range 3 {
+		want(t, a, token("manager:managersecret"), manager, nil)
+	}
+	if asked != 1 {
+		t.Errorf("got %d questions, want one whose answer is kept", asked)
+	}
 }
 
 // TestWebhook: what Central says has changed is asked about at once.
