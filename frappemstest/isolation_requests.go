@@ -37,7 +37,7 @@ func isolationOperations() []isolationOperation {
 		{"delete of another tenant's document", 3, deleteForeign},
 		{"get", 10, getRequest},
 		{"get of another tenant's document", 4, getForeign},
-		{"head", 24, headRequest},
+		{"head", 26, headRequest},
 		{"options", 7, optionsRequest},
 		{"method of a document", 7, methodRequest},
 		{"patch", 7, patchRequest},
