@@ -7,7 +7,7 @@ need_cc
 need_mariadb
 failed=0
 RANDOM_SEED=${RANDOM_SEED:-$RANDOM}
-FUZZTIME=${FUZZTIME:-30s} scripts/fuzz.sh || failed=1
+FUZZTIME=${FUZZTIME:-20s} scripts/fuzz.sh || failed=1
 CRASHES=${CRASHES:-4} # times that each of these tests runs
 dirs=$(grep -rl --include='*_test.go' '^func TestCrash' . | xargs -r dirname | sort -u)
 [ -n "$dirs" ] || fail "No test of crashes was found."
