@@ -51,6 +51,6 @@ for dir in $(modules); do
 done
 check "the core requires nothing but the standard library" core_requires_nothing
 # Its bound is 8,000 lines. Controllers, methods and API v2 took it past that; the number holds it where it is.
-check "the size of the core" go -C internal/tools run ./bounds "$PWD" 12700
+check "the size of the core" go -C internal/tools run ./bounds "$PWD" 12400
 check "the size of the stores" go -C internal/tools run ./bounds "$PWD/store"
 [ "$failed" = 0 ] || fail "Some of these checks failed, see above."
