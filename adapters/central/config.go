@@ -173,20 +173,33 @@ func isFieldName(name string) bool {
 	return name != ""
 }
 
-// ConfigFromEnv reads a Config from environment variables, such as with os.Getenv: CENTRAL_SITE_URL; CENTRAL_SITE_TIMEOUT, in
-// seconds or with a unit (500ms); CENTRAL_SITE_NAME; CENTRAL_API_KEY and CENTRAL_API_SECRET; and for the tenant either
-// CENTRAL_TENANT_FIELD or CENTRAL_TENANT. The error names the variable, or what [Config.Validate] finds.
-func ConfigFromEnv(getenv func(string) string) (Config, error) {
-	c := Config{URL: getenv("CENTRAL_SITE_URL"), Site: getenv("CENTRAL_SITE_NAME"),
+// ClientConfigFromEnv reads from environment variables, such as with os.Getenv, where the Central Site is and as whom a service asks
+// it, for frappems.Config.Central: CENTRAL_SITE_URL, which may be absent; CENTRAL_SITE_TIMEOUT, in seconds or with a unit (500ms);
+// CENTRAL_SITE_NAME; CENTRAL_API_KEY and CENTRAL_API_SECRET. The error names the variable.
+func ClientConfigFromEnv(getenv func(string) string) (frappems.CentralConfig, error) {
+	c := frappems.CentralConfig{URL: getenv("CENTRAL_SITE_URL"), Site: getenv("CENTRAL_SITE_NAME"),
 		APIKey: getenv("CENTRAL_API_KEY"), APISecret: getenv("CENTRAL_API_SECRET")}
-	if text := getenv("CENTRAL_SITE_TIMEOUT"); text != "" {
-		if strings.Trim(text, "0123456789.") == "" {
-			text += "s"
-		}
-		var err error
-		if c.Timeout, err = time.ParseDuration(text); err != nil || c.Timeout <= 0 {
-			return c, errors.New("CENTRAL_SITE_TIMEOUT: want seconds, such as 5")
-		}
+	text := getenv("CENTRAL_SITE_TIMEOUT")
+	if text == "" {
+		return c, nil
+	}
+	if strings.Trim(text, "0123456789.") == "" {
+		text += "s"
+	}
+	var err error
+	if c.Timeout, err = time.ParseDuration(text); err != nil || c.Timeout <= 0 {
+		return c, errors.New("CENTRAL_SITE_TIMEOUT: want seconds, such as 5")
+	}
+	return c, nil
+}
+
+// ConfigFromEnv reads a Config from the variables of [ClientConfigFromEnv], of which CENTRAL_SITE_URL is required, and for the tenant
+// either CENTRAL_TENANT_FIELD or CENTRAL_TENANT. The error names the variable, or what [Config.Validate] finds.
+func ConfigFromEnv(getenv func(string) string) (Config, error) {
+	client, err := ClientConfigFromEnv(getenv)
+	c := Config{URL: client.URL, Site: client.Site, APIKey: client.APIKey, APISecret: client.APISecret, Timeout: client.Timeout}
+	if err != nil {
+		return c, err
 	}
 	field, fixed := getenv("CENTRAL_TENANT_FIELD"), getenv("CENTRAL_TENANT")
 	switch {

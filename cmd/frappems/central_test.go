@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/frappems/frappems"
+	"github.com/frappems/frappems/adapters/central"
 )
 
 func TestCentralConfig(t *testing.T) {
@@ -27,7 +28,7 @@ func TestCentralConfig(t *testing.T) {
 		{"no time", map[string]string{"CENTRAL_SITE_URL": at, "CENTRAL_SITE_TIMEOUT": "soon"}, 0, true},
 		{"none", map[string]string{"CENTRAL_SITE_URL": at, "CENTRAL_SITE_TIMEOUT": "0"}, 0, true},
 	} {
-		got, err := centralConfig(func(name string) string { return test.env[name] })
+		got, err := central.ClientConfigFromEnv(func(name string) string { return test.env[name] })
 		if (err != nil) != test.bad || got.Timeout != test.want || got.URL != test.env["CENTRAL_SITE_URL"] {
 			t.Errorf("%s: got %+v, %v", test.name, got, err)
 		}

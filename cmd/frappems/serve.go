@@ -106,7 +106,7 @@ func (o *options) config(e *env) (frappems.Config, error) {
 		return c, usageError(fmt.Sprintf("--remote-links %s: want accept, refuse or check", o.remoteLinks))
 	}
 	var err error
-	if c.Central, err = centralConfig(o.getenv(e)); err != nil {
+	if c.Central, err = central.ClientConfigFromEnv(o.getenv(e)); err != nil {
 		return c, err
 	}
 	if c.RemoteLinks == frappems.CheckRemoteLinks && c.Central.APIKey == "" {
