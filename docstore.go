@@ -207,27 +207,7 @@ func (db *DB) insertion(docs []*Doc) (store.Mutation, error) {
 		}
 		write.Rows = append(write.Rows, cells)
 	}
-	return withoutNulls(write), nil
-}
-
-// withoutNulls leaves out the columns that are NULL in all rows, which they are by default: most of those of a DocType.
-func withoutNulls(write store.Mutation) store.Mutation {
-	kept := 0
-	for i, c := range write.Columns {
-		if !c.NotNull && !slices.ContainsFunc(write.Rows, func(row []any) bool { return row[i] != nil }) {
-			continue
-		}
-		for _, row := range write.Rows {
-			row[kept] = row[i]
-		}
-		write.Columns[kept] = c
-		kept++
-	}
-	for i, row := range write.Rows {
-		write.Rows[i] = row[:kept]
-	}
-	write.Columns = write.Columns[:kept]
-	return write
+	return write, nil
 }
 
 // writeNew writes a new document: a statement for it and one for each of its tables.

@@ -170,6 +170,21 @@ func testAdoptedDocuments(t *testing.T, app *frappems.App) {
 	}
 }
 
+// TestAdoptedDefaults: Frappe's columns have the defaults of fields, which is no reason to give a field a value that has none.
+func TestAdoptedDefaults(t *testing.T) {
+	url, db := newFrappe(t)
+	execute(t, db, "ALTER TABLE tabParty ALTER COLUMN tax_id SET DEFAULT 'Nothing'")
+	app := serve(t, open(t, url), parseTypes(t, adoptedTypes))
+	if _, err := app.Adopt(t.Context(), "acme", true); err != nil {
+		t.Fatal(err)
+	}
+	if err := app.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantAnswer(t, app, "POST", "Party", `{"code": "C9"}`, 200, `"name":"PARTY-00003"`)
+	wantAnswer(t, app, "GET", `Party?fields=["name","tax_id"]&filters={"code":"C9"}`, "", 200, `{"name":"PARTY-00003","tax_id":null}`)
+}
+
 // TestAdoptResumes breaks an adoption off before each of its statements: repeated, it ends as if nothing had happened, and not
 // for another tenant.
 func TestAdoptResumes(t *testing.T) {
